@@ -1,0 +1,50 @@
+/**
+ * The compact range: what a writer must remember of a tree to make it grow. One hash for each bit set in the size,
+ * largest subtree first; at most 53 hashes.
+ */
+
+import { assertSize, half } from './int.ts';
+import { hashNode } from './hash.ts';
+import { foldNodes, nodesOf } from './tree.ts';
+
+/** Told of every perfect node that an appended leaf completes, the leaf itself first. */
+export type NodeVisitor = (level: number, index: number, hash: Uint8Array) => void;
+
+export class CompactRange {
+  #size: number;
+  readonly #hashes: Uint8Array[];
+
+  /** Takes over a tree of `size` leaves, given the hashes of `nodesOf({ begin: 0, end: size })`. */
+  constructor(size = 0, hashes: readonly Uint8Array[] = []) {
+    assertSize(size, 'size');
+    const want = nodesOf({ begin: 0, end: size }).length;
+    if (hashes.length !== want)
+      throw new RangeError(`hashes expected ${want} for size ${size}, got ${hashes.length}`);
+    this.#size = size;
+    this.#hashes = [...hashes];
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Appends a leaf by its hash. */
+  append(leafHash: Uint8Array, visit?: NodeVisitor): void {
+    assertSize(this.#size + 1, 'size');
+    let hash = leafHash;
+    let index = this.#size;
+    visit?.(0, index, hash);
+    for (let level = 1; index % 2 === 1; level++) {
+      hash = hashNode(this.#hashes.pop()!, hash);
+      index = half(index);
+      visit?.(level, index, hash);
+    }
+    this.#hashes.push(hash);
+    this.#size++;
+  }
+
+  /** The root of the tree so far. */
+  root(): Uint8Array {
+    return foldNodes(this.#hashes);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The guard: a second, tiny store of the newest head, outside the data folder and never part of a backup. It turns
+ * "an older copy was restored" and "the database lost its last rounds" from a fork into a refusal.
+ *
+ * Two slots of 4,096 bytes, written in turn, so that a torn write leaves the other one whole. A slot is text, padded
+ * with newlines:
+ *
+ *   newel-guard/1
+ *   identity {"format":1,"origin":"log.example/bank",…}
+ *   sequence 42
+ *   kind signed
+ *   size 41
+ *   root Kq…=
+ *   time 1763640008123
+ *   sha256 9f86…                       of all the lines above it
+ *
+ * `sequence` is the round number. `kind` is `signed` for a round that has entries, `published` for a commit that
+ * only publishes.
+ */
+
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { NewelError } from '../errors.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { formatBase64, parseBase64 } from '../formats/base64.ts';
+import { parseDecimal } from '../formats/decimal.ts';
+import { formatHex } from '../formats/hex.ts';
+import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+
+export const GUARD_SLOT_BYTES = 4096;
+
+export interface GuardedHead {
+  /** As `formatIdentity` has it. */
+  readonly identity: string;
+  readonly sequence: number;
+  readonly kind: 'signed' | 'published';
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timeMs: number;
+}
+
+export interface Guard {
+  /** The higher of the slots that are whole. Throws `log_refused` if neither is. */
+  read(): Promise<GuardedHead>;
+  /** Durable when it resolves. If it rejects, the sequencer must stop. */
+  write(head: GuardedHead): Promise<void>;
+  close(): Promise<void>;
+}
+
+const FIELDS = ['identity', 'sequence', 'kind', 'size', 'root', 'time'] as const;
+
+/** The slot of a head, 4,096 bytes. */
+export function formatGuardSlot(head: GuardedHead): Uint8Array {
+  const values = [head.identity, head.sequence, head.kind, head.size, formatBase64(head.root), head.timeMs];
+  const text = `newel-guard/1\n${FIELDS.map((field, i) => `${field} ${values[i]}\n`).join('')}`;
+  const bytes = encodeUtf8(`${text}sha256 ${formatHex(sha256(encodeUtf8(text)))}\n`);
+  if (bytes.length > GUARD_SLOT_BYTES) throw new RangeError('guard slot is too large');
+  const slot = new Uint8Array(GUARD_SLOT_BYTES).fill(0x0a);
+  slot.set(bytes);
+  return slot;
+}
+
+/** The head in a slot, or `undefined` if the slot is torn, empty or anything else. */
+export function parseGuardSlot(slot: Uint8Array): GuardedHead | undefined {
+  try {
+    const [magic, ...lines] = decodeUtf8(slot).split('\n');
+    if (magic !== 'newel-guard/1') return undefined;
+    const value = (i: number): string => (lines[i] ?? '').slice(FIELDS[i]!.length + 1);
+    const kind = value(2);
+    if (kind !== 'signed' && kind !== 'published') return undefined;
+    const head: GuardedHead = {
+      identity: value(0),
+      sequence: parseDecimal(value(1), 'sequence'),
+      kind,
+      size: parseDecimal(value(3), 'size'),
+      root: parseBase64(value(4)),
+      timeMs: parseDecimal(value(5), 'time'),
+    };
+    return equalBytes(formatGuardSlot(head), slot) ? head : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes the guard file, 0600, with its first head in it. Throws `log_exists` if there is one. */
+export async function createGuard(path: string, head: GuardedHead): Promise<void> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'wx', 0o600);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
+      throw new NewelError('log_exists', `there is a guard at ${path}; a guard is never replaced`, { cause: error });
+    }
+    throw new NewelError('storage_failed', `the guard ${path} cannot be made`, { cause: error });
+  }
+  try {
+    await writeSlot(file, head);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Opens the guard file. Throws `log_refused` if there is none. */
+export async function openGuard(path: string): Promise<Guard> {
+  let file: FileHandle;
+  try {
+    file = await open(path, constants.O_RDWR);
+  } catch (error) {
+    throw new NewelError(
+      'log_refused',
+      `there is no guard at ${path}; it was made by init beside the folder, and without it a rollback cannot be told`,
+      { cause: error },
+    );
+  }
+  return {
+    async read() {
+      const bytes = new Uint8Array(2 * GUARD_SLOT_BYTES);
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      const slots = [0, GUARD_SLOT_BYTES].map((at) =>
+        parseGuardSlot(bytes.subarray(at, Math.min(at + GUARD_SLOT_BYTES, bytesRead))),
+      );
+      const whole = slots.filter((slot) => slot !== undefined);
+      if (whole.length === 0) throw new NewelError('log_refused', `the guard ${path} has no readable slot`);
+      return whole.reduce((a, b) => (a.sequence > b.sequence ? a : b));
+    },
+    write: (head) => writeSlot(file, head),
+    close: () => file.close(),
+  };
+}
+
+async function writeSlot(file: FileHandle, head: GuardedHead): Promise<void> {
+  const at = (head.sequence % 2) * GUARD_SLOT_BYTES;
+  const { bytesWritten } = await file.write(formatGuardSlot(head), 0, GUARD_SLOT_BYTES, at);
+  if (bytesWritten !== GUARD_SLOT_BYTES) throw new Error('the guard was written short');
+  await file.datasync();
+}
+
+/** A new name is durable only when its folder is. Windows has no such call, and needs none for development. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

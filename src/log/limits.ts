@@ -1,0 +1,31 @@
+/** The defaults of the write path, with their reasons in `spec/log.md`. */
+
+import type { PoolLimits } from './pool.ts';
+
+const MiB = 2 ** 20;
+
+export const POOL_LIMITS: PoolLimits = {
+  maxRoundEntries: 4096,
+  maxRoundBytes: 8 * MiB,
+  maxQueueEntries: 8192,
+  maxQueueBytes: 64 * MiB,
+};
+
+/** Three LevelDB write buffers: a round with so many bytes written after it has left the write-ahead log. */
+export const WRITE_BUFFERS_BYTES: number = 3 * 16 * MiB;
+
+/** How often the slot `none` is published at most, while the tree grows. */
+export const PUBLISH_INTERVAL_MS = 1000;
+/** How often an unchanged head is published again. */
+export const REPUBLISH_INTERVAL_MS = 600_000;
+/** All published checkpoints are kept this long; then one a minute of growth, for ever. */
+export const KEEP_ALL_MS: number = 7 * 24 * 3_600_000;
+export const KEEP_ONE_EVERY_MS = 60_000;
+/** The promise in `/v1/log`: every head in a receipt is consistent with a checkpoint published this soon. */
+export const MAX_PUBLISH_DELAY_MS = 60_000;
+
+/** A clock that is behind the last head by less is waited for; by more, the log refuses to open. */
+export const CLOCK_WAIT_MS = 10_000;
+
+/** Full tiles that are kept in memory once they were verified: 16 MiB. */
+export const CACHED_TILES = 2048;

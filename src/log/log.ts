@@ -1,0 +1,194 @@
+/**
+ * The log: an append-only tree over bytes, with one writer. What stands above it (events, HTTP) knows this interface
+ * and nothing below it.
+ *
+ *   init ─ createLog ─→ empty ─ openLog ─→ accepting ─ close ─→ closed
+ *                                              └─ a write fails ─→ stopped (fatal; open again to find out)
+ */
+
+import { EMPTY_ROOT } from '../core/hash.ts';
+import type { Tile } from '../core/tile.ts';
+import type { HashReader } from '../core/tree.ts';
+import { NewelError } from '../errors.ts';
+import { formatCheckpoint, openCheckpoint } from '../formats/checkpoint.ts';
+import { type Signer, signNote, type Verifier } from '../formats/note.ts';
+import { decodeUtf8 } from '../formats/text.ts';
+import { headKey, identityKey, roundKey } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Guard, GuardedHead } from './guard.ts';
+import { formatIdentity, type Identity } from './identity.ts';
+import { CACHED_TILES, POOL_LIMITS, PUBLISH_INTERVAL_MS, REPUBLISH_INTERVAL_MS } from './limits.ts';
+import type { Companions, PoolLimits, Reservation } from './pool.ts';
+import {
+  type KeptCheckpoint,
+  type Publication,
+  publicationOf,
+  publicationRows,
+  Publisher,
+  readCheckpointCovering,
+  readSlot,
+} from './publish.ts';
+import { recover } from './recover.ts';
+import { provedMarkRow } from './round.ts';
+import { formatRoundRecord, NO_PREVIOUS, type SignedHead } from './round-record.ts';
+import { type Appended, Sequencer } from './sequencer.ts';
+import type { Listener } from './signals.ts';
+import { TreeReader } from './tree-reader.ts';
+
+export interface AppendInput {
+  /** The leaf's bytes, at most 65,535. */
+  readonly entry: Uint8Array;
+  /** Called once, synchronously, when the round knows the index: puts in the caller's own key range, same batch. */
+  readonly companions?: Companions;
+  /** Room taken beforehand; without it, room is taken now. */
+  readonly reservation?: Reservation;
+}
+
+export interface Log {
+  readonly identity: Identity;
+  /** The newest durable, signed head. Whoever holds a token may read up to here. */
+  readonly revealed: SignedHead;
+  /** The newest publication: strangers read up to here. */
+  readonly published: Publication;
+  /** Whether an entry would be taken now, room permitting. */
+  readonly accepting: boolean;
+
+  /** Takes room for an entry of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
+  reserve(bytes: number): Reservation;
+  /** Resolves when a signed, durable head covers the entry. Rejects with `storage_failed`: the outcome is unknown. */
+  append(input: AppendInput): Promise<Appended>;
+
+  /** A tile of at most the revealed size if it is in memory. */
+  peekTile(tile: Tile): Uint8Array | undefined;
+  /** A tile of at most the revealed size: `width` hashes, verified against the tree. */
+  readTile(tile: Tile): Promise<Uint8Array>;
+  /** The first `width` entries of a bundle, length-prefixed, verified against the tree. */
+  readBundle(index: number, width: number): Promise<Uint8Array>;
+  /** Hashes of the tree of `size` leaves, at most the revealed size. */
+  hashes(size: number): HashReader;
+  /** The lowest index below `size` of a leaf with this hash. */
+  findLeaf(hash: Uint8Array, size: number): Promise<number | undefined>;
+  /** The earliest kept checkpoint that covers leaf `index`; `undefined` while none is published. */
+  checkpointCovering(index: number): Promise<KeptCheckpoint | undefined>;
+
+  /** Finishes the rounds under way, publishes the last head, closes store and guard. */
+  close(): Promise<void>;
+}
+
+export interface CreateOptions {
+  readonly store: Store;
+  readonly identity: Identity;
+  readonly signer: Signer;
+  readonly createGuard: (head: GuardedHead) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/** Writes round 0 into an empty store: identity, the signed head of the empty tree, its publication; then the guard. */
+export async function createLog(options: CreateOptions): Promise<void> {
+  const { store, identity, signer, createGuard, clock = systemClock } = options;
+  const stored = formatIdentity(identity);
+  const timeMs = clock.now();
+  const root = EMPTY_ROOT;
+  const checkpoint = signNote(formatCheckpoint({ origin: identity.origin, size: 0, root }), [signer]);
+  const head: SignedHead = { round: 0, size: 0, root, timeMs, checkpoint };
+  const record = formatRoundRecord({ first: 0, size: 0, timeMs, root, previous: NO_PREVIOUS });
+  await store.commit({
+    puts: [
+      { key: identityKey, value: stored },
+      { key: headKey, value: checkpoint },
+      { key: roundKey(0), value: record },
+      provedMarkRow(0),
+      ...publicationRows('none', publicationOf(head, timeMs), 0),
+    ],
+  });
+  await createGuard({ identity: decodeUtf8(stored), sequence: 0, kind: 'signed', size: 0, root, timeMs });
+}
+
+export interface OpenOptions {
+  readonly store: Store;
+  readonly guard: Guard;
+  readonly identity: Identity;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly clock?: Clock;
+  readonly limits?: PoolLimits;
+  readonly cachedTiles?: number;
+  readonly publishIntervalMs?: number;
+  readonly republishIntervalMs?: number;
+  readonly acceptClock?: boolean;
+  readonly onSignal?: Listener;
+}
+
+/** Proves the stored log and opens it for reading and writing. Throws `log_refused`, saying what was found. */
+export async function openLog(options: OpenOptions): Promise<Log> {
+  const { store, guard, identity, signer, verifier } = options;
+  const clock = options.clock ?? systemClock;
+  const onSignal = options.onSignal ?? (() => {});
+  const startedMs = performance.now();
+  const acceptClock = options.acceptClock ?? false;
+  const recovered = await recover({ store, guard, identity, verifier, clock, acceptClock, onSignal });
+  const { head, edge, provedRounds } = recovered;
+  const published = await readPublished(store, identity.origin, verifier, head);
+
+  const sequencer = new Sequencer({
+    ...recovered,
+    ...{ store, guard, signer, clock, onSignal },
+    origin: identity.origin,
+    identity: decodeUtf8(formatIdentity(identity)),
+    limits: options.limits ?? POOL_LIMITS,
+  });
+  const publisher = new Publisher({
+    ...{ sequencer, store, clock, published, onSignal },
+    publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
+    republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
+  });
+  const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
+  const durationMs = performance.now() - startedMs;
+  onSignal({ event: 'opened', size: head.size, round: head.round, provedRounds, durationMs });
+
+  return {
+    identity,
+    get revealed() {
+      return sequencer.revealed;
+    },
+    get published() {
+      return publisher.published;
+    },
+    get accepting() {
+      return sequencer.accepting;
+    },
+    reserve: (bytes) => sequencer.reserve(bytes),
+    append: ({ entry, companions, reservation }) =>
+      sequencer.append({ entry, companions }, reservation ?? sequencer.reserve(entry.length)),
+    peekTile: (tile) => tree.peekTile(tile),
+    readTile: (tile) => tree.readTile(tile),
+    readBundle: (index, width) => tree.readBundle(index, width),
+    hashes: (size) => tree.hashes(size),
+    findLeaf: (hash, size) => tree.findLeaf(hash, size),
+    checkpointCovering: (index) => readCheckpointCovering(store, index),
+    async close() {
+      await sequencer.drain();
+      await publisher.stop();
+      await sequencer.drain();
+      await guard.close();
+      await store.close();
+    },
+  };
+}
+
+/** What the slot `none` holds. It is never ahead of the signed head, and never unsigned. */
+async function readPublished(
+  store: Store,
+  origin: string,
+  verifier: Verifier,
+  head: SignedHead,
+): Promise<Publication> {
+  const kept = await readSlot(store, 'none');
+  if (!kept) throw new NewelError('log_refused', 'the published checkpoint is missing from the database');
+  const { size, root } = openCheckpoint(kept.checkpoint, [verifier], origin);
+  if (size > head.size) {
+    throw new NewelError('log_refused', `size ${size} is published, but the signed head has ${head.size}`);
+  }
+  return { size, root, ...kept };
+}

@@ -1,0 +1,166 @@
+/**
+ * Publishing: from the newest revealed head to the checkpoint that strangers see.
+ *
+ * A publication is persisted before it is served, with a round or alone, and no slot ever goes back. Published
+ * checkpoints are kept: all for a week, then one for each minute of growth.
+ *
+ *   slot, kept checkpoint    time8 note               when it was published, and the note as served
+ *   thinned mark             size8 time8              of the last kept checkpoint that has been looked at
+ */
+
+import { NewelError } from '../errors.ts';
+import { checkpointKey, numberOfKey, readUint64, SLOTS, type Slot, slotKey, thinnedMarkKey } from '../storage/keys.ts';
+import { writeUint64 } from '../storage/keys.ts';
+import type { Batch, Row, Store } from '../storage/store.ts';
+import type { Clock } from './clock.ts';
+import { KEEP_ALL_MS, KEEP_ONE_EVERY_MS } from './limits.ts';
+import type { SignedHead } from './round-record.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { Listener } from './signals.ts';
+
+/** A checkpoint that has left, or may leave, the house. */
+export interface Publication {
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly timeMs: number;
+  /** The signed note, as served. */
+  readonly checkpoint: Uint8Array;
+}
+
+export interface PublisherParts {
+  readonly sequencer: Sequencer;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly published: Publication;
+  readonly publishIntervalMs: number;
+  readonly republishIntervalMs: number;
+  readonly onSignal: Listener;
+}
+
+/** Rows looked at by one publication: thinning keeps up with any cadence and never makes a round wait. */
+const THINNED_AT_ONCE = 64;
+
+/** Keeps the slot `none`: the log's own lines alone. */
+export class Publisher {
+  readonly #parts: PublisherParts;
+  #published: Publication;
+  #underWay: Promise<void> | undefined;
+  #cancelTimer: () => void = () => {};
+  #stopped = false;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    this.#published = parts.published;
+    parts.sequencer.onReveal = () => this.#schedule();
+    this.#schedule();
+  }
+
+  get published(): Publication {
+    return this.#published;
+  }
+
+  /** Publishes what is revealed, then nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer();
+    await this.#underWay;
+    const { sequencer } = this.#parts;
+    if (!sequencer.failure && sequencer.revealed.size > this.#published.size) await this.#publish();
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#underWay) return;
+    this.#cancelTimer();
+    const { clock, sequencer, publishIntervalMs, republishIntervalMs } = this.#parts;
+    const grown = sequencer.revealed.size > this.#published.size;
+    const dueMs = this.#published.timeMs + (grown ? publishIntervalMs : republishIntervalMs);
+    const inMs = Math.min(Math.max(0, dueMs - clock.now()), republishIntervalMs);
+    this.#cancelTimer = clock.after(inMs, () => {
+      // A failure has been signalled by the sequencer, which has stopped; there is nothing left to publish.
+      this.#underWay = this.#publish()
+        .catch(() => {
+          this.#stopped = true;
+        })
+        .finally(() => {
+          this.#underWay = undefined;
+          this.#schedule();
+        });
+    });
+  }
+
+  async #publish(): Promise<void> {
+    const { sequencer, store, clock, onSignal } = this.#parts;
+    const head = sequencer.revealed;
+    const publication = publicationOf(head, Math.max(clock.now(), this.#published.timeMs));
+    const puts = publicationRows('none', publication, this.#published.size);
+    const thinned = await thin(store, publication.timeMs - KEEP_ALL_MS);
+    await sequencer.ride({ puts: [...puts, ...thinned.puts], deletes: thinned.deletes ?? [] });
+    // Durable and guarded; from here on it may be served.
+    this.#published = publication;
+    onSignal({ event: 'published', slot: 'none', size: publication.size });
+  }
+}
+
+export function publicationOf({ size, root, checkpoint }: SignedHead, timeMs: number): Publication {
+  return { size, root, timeMs, checkpoint };
+}
+
+/** The rows of a publication: its slot, and the kept checkpoint if the slot held a smaller tree. */
+export function publicationRows(slot: Slot, publication: Publication, before: number): Row[] {
+  const value = formatKept(publication);
+  const rows = [{ key: slotKey(slot), value }];
+  if (publication.size > before) rows.push({ key: checkpointKey(publication.size), value });
+  return rows;
+}
+
+export interface KeptCheckpoint {
+  readonly timeMs: number;
+  readonly checkpoint: Uint8Array;
+}
+
+/** What the slot holds, or `undefined`. */
+export async function readSlot(store: Store, slot: keyof typeof SLOTS): Promise<KeptCheckpoint | undefined> {
+  const [value] = await store.getMany([slotKey(slot)]);
+  return value && parseKept(value);
+}
+
+/** The earliest kept checkpoint of a tree that has leaf `index`, or `undefined`. */
+export async function readCheckpointCovering(store: Store, index: number): Promise<KeptCheckpoint | undefined> {
+  const range = { from: checkpointKey(index + 1), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit: 1 };
+  const [row] = await store.scan(range);
+  return row && parseKept(row.value);
+}
+
+function formatKept({ timeMs, checkpoint }: KeptCheckpoint): Uint8Array {
+  const bytes = new Uint8Array(8 + checkpoint.length);
+  writeUint64(bytes, 0, timeMs);
+  bytes.set(checkpoint, 8);
+  return bytes;
+}
+
+function parseKept(bytes: Uint8Array): KeptCheckpoint {
+  if (bytes.length <= 8) throw new NewelError('storage_failed', 'a kept checkpoint is damaged');
+  return { timeMs: readUint64(bytes, 0), checkpoint: bytes.subarray(8) };
+}
+
+/** Removes kept checkpoints published before `untilMs`, but for the first of each minute. */
+async function thin(store: Store, untilMs: number): Promise<Batch> {
+  const [mark] = await store.getMany([thinnedMarkKey]);
+  let size = mark ? readUint64(mark, 0) : 0;
+  let keptMs = mark ? readUint64(mark, 8) : 0;
+  const before = size;
+  const deletes: Uint8Array[] = [];
+  const range = { from: checkpointKey(size + 1), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit: THINNED_AT_ONCE };
+  for (const { key, value } of await store.scan(range)) {
+    const { timeMs } = parseKept(value);
+    if (timeMs >= untilMs) break;
+    if (Math.floor(timeMs / KEEP_ONE_EVERY_MS) === Math.floor(keptMs / KEEP_ONE_EVERY_MS)) deletes.push(key);
+    else keptMs = timeMs;
+    size = numberOfKey(key);
+  }
+  if (size === before) return { puts: [] };
+  const value = new Uint8Array(16);
+  writeUint64(value, 0, size);
+  writeUint64(value, 8, keptMs);
+  return { puts: [{ key: thinnedMarkKey, value }], deletes };
+}

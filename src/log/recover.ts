@@ -1,0 +1,305 @@
+/**
+ * Open = prove. A database that opens has proven nothing: LevelDB drops acknowledged batches out of the middle of a
+ * damaged write-ahead log and says so to nobody. So before the log may write, or show anything, this proves:
+ *
+ *   1  identity      this is the log that the configuration means
+ *   2  head          our signature and origin on the stored head; the last round record agrees with it
+ *   3  proved mark   the tree at the mark, from its right-edge tiles, has the root of that round's record
+ *   4  every round after the mark: numbers contiguous, records chained, every entry there and hashed into the tree, the
+ *      root of each round the one in its record, every full tile and the right edge byte for byte what is stored
+ *   5  guard         knows this round, or the one before it
+ *   6  clock         is not behind the last head
+ *
+ * Rounds are re-played through the sequencer's own `Edge`, which is then the edge that the sequencer goes on with.
+ * Anything else than agreement is a refusal that names the round and says what to do. Nothing is written here but the
+ * guard, where a crash left it one round behind.
+ */
+
+import { equalBytes } from '../core/bytes.ts';
+import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
+import { TILE_WIDTH } from '../core/tile.ts';
+import type { TileReader } from '../core/tile.ts';
+import { NewelError } from '../errors.ts';
+import { openCheckpoint } from '../formats/checkpoint.ts';
+import { parseEntries } from '../formats/entry-bundle.ts';
+import type { Verifier } from '../formats/note.ts';
+import { decodeUtf8 } from '../formats/text.ts';
+import { entriesKey, headKey, identityKey, numberOfKey, provedMarkKey, readUint64 } from '../storage/keys.ts';
+import { roundKey, tileKey } from '../storage/keys.ts';
+import type { Row, Store } from '../storage/store.ts';
+import type { Clock } from './clock.ts';
+import { Edge, type EdgeTile } from './edge.ts';
+import type { Guard, GuardedHead } from './guard.ts';
+import { checkIdentity, formatIdentity, type Identity } from './identity.ts';
+import { CLOCK_WAIT_MS } from './limits.ts';
+import { hashRoundRecord, parseRoundRecord, type RoundRecord, type SignedHead } from './round-record.ts';
+import { runStarts } from './round.ts';
+import type { Listener } from './signals.ts';
+
+export interface RecoverParts {
+  readonly store: Store;
+  readonly guard: Guard;
+  readonly identity: Identity;
+  readonly verifier: Verifier;
+  readonly clock: Clock;
+  /** Opens although the clock is behind the last head. */
+  readonly acceptClock: boolean;
+  readonly onSignal: Listener;
+}
+
+export interface Recovered {
+  readonly head: SignedHead;
+  readonly recordHash: Uint8Array;
+  readonly edge: Edge;
+  /** How many rounds were re-played. */
+  readonly provedRounds: number;
+}
+
+/** Rounds that are read and proven at a time. */
+const ROUNDS_AT_ONCE = 512;
+
+interface StoredRound extends RoundRecord {
+  readonly round: number;
+  readonly hash: Uint8Array;
+}
+
+export async function recover(parts: RecoverParts): Promise<Recovered> {
+  const { store, identity, verifier } = parts;
+  const [storedIdentity, note, mark] = await store.getMany([identityKey, headKey, provedMarkKey]);
+  if (!storedIdentity) throw damaged(0, 'the identity is missing');
+  checkIdentity(storedIdentity, identity);
+  if (!note || !mark) throw damaged(0, note ? 'the proved mark is missing' : 'the signed head is missing');
+  const head = openStoredHead(note, verifier, identity.origin);
+
+  const last = await readLastRound(store);
+  await checkGuard(parts.guard, decodeUtf8(formatIdentity(identity)), last, store);
+  if (last.size !== head.size || !equalBytes(last.root, head.root)) {
+    throw damaged(last.round, `its record has size ${last.size}, the signed head ${head.size}, or another root`);
+  }
+  const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last);
+  await checkClock(parts, last.timeMs);
+
+  const { round, size, root, timeMs } = last;
+  const signed: SignedHead = { round, size, root, timeMs, checkpoint: note };
+  await catchUpGuard(parts, signed);
+  return { head: signed, recordHash: last.hash, edge, provedRounds };
+}
+
+function openStoredHead(note: Uint8Array, verifier: Verifier, origin: string): { size: number; root: Uint8Array } {
+  try {
+    return openCheckpoint(note, [verifier], origin);
+  } catch (error) {
+    throw new NewelError('log_refused', 'the signed head in the database does not verify under the key of this log', {
+      cause: error,
+    });
+  }
+}
+
+async function readLastRound(store: Store): Promise<StoredRound> {
+  const range = { from: roundKey(0), to: roundKey(Number.MAX_SAFE_INTEGER), limit: 1, reverse: true };
+  const [row] = await store.scan(range);
+  if (!row) throw damaged(0, 'there is no round record');
+  return parseStoredRound(row);
+}
+
+function parseStoredRound({ key, value }: Row): StoredRound {
+  const round = numberOfKey(key);
+  try {
+    return { round, hash: hashRoundRecord(value), ...parseRoundRecord(value) };
+  } catch (error) {
+    throw damaged(round, 'its record is damaged', error);
+  }
+}
+
+/** Re-plays every round from the mark to the last one. */
+async function proveRounds(
+  store: Store,
+  mark: number,
+  last: StoredRound,
+): Promise<{ edge: Edge; provedRounds: number }> {
+  const [marked] = await store.scan({ from: roundKey(mark), to: roundKey(mark + 1), limit: 1 });
+  if (!marked) throw damaged(mark, 'its record is missing');
+  let previous = parseStoredRound(marked);
+  const edge = await loadEdge(store, previous);
+  for (let next = mark + 1; next <= last.round; next += ROUNDS_AT_ONCE) {
+    const end = Math.min(next + ROUNDS_AT_ONCE, last.round + 1);
+    const rows = await store.scan({ from: roundKey(next), to: roundKey(end), limit: ROUNDS_AT_ONCE });
+    const rounds = chainRounds(previous, rows, end);
+    await proveEntries(store, edge, rounds);
+    previous = rounds.at(-1)!;
+  }
+  await compareTiles(store, edgeOf(edge, last.size), last.round);
+  return { edge, provedRounds: last.round - mark };
+}
+
+async function loadEdge(store: Store, marked: StoredRound): Promise<Edge> {
+  const readTiles: TileReader = async (tiles) => {
+    const stored = await store.getMany(tiles.map(({ level, index }) => tileKey(level, index)));
+    return stored.map((data, i) => {
+      const { level, index, width } = tiles[i]!;
+      if (!data || data.length < width * HASH_SIZE) {
+        throw damaged(marked.round, `tile ${level}/${index} is missing or too narrow`);
+      }
+      return data;
+    });
+  };
+  const edge = await Edge.load(marked.size, readTiles);
+  if (!equalBytes(edge.root(), marked.root)) throw damaged(marked.round, 'its right-edge tiles have another root');
+  return edge;
+}
+
+/** The records of the rounds after `previous`, up to `end`: contiguous, chained, growing. */
+function chainRounds(previous: StoredRound, rows: readonly Row[], end: number): StoredRound[] {
+  const rounds: StoredRound[] = [];
+  let before = previous;
+  for (const row of rows) {
+    const round = parseStoredRound(row);
+    if (round.round !== before.round + 1) throw damaged(before.round + 1, 'its record is missing');
+    if (!equalBytes(round.previous, before.hash)) throw damaged(round.round, 'it does not follow the round before it');
+    if (round.first !== before.size) throw damaged(round.round, `it begins at ${round.first}, not at ${before.size}`);
+    rounds.push(round);
+    before = round;
+  }
+  if (before.round !== end - 1) throw damaged(before.round + 1, 'its record is missing');
+  return rounds;
+}
+
+/** Hashes the stored entries of the rounds into the edge and compares root by root, full tile by full tile. */
+async function proveEntries(store: Store, edge: Edge, rounds: readonly StoredRound[]): Promise<void> {
+  const from = rounds[0]!.first;
+  const to = rounds.at(-1)!.size;
+  const runs = runReader(store, from, to);
+  const full: { tile: EdgeTile; round: number }[] = [];
+  for (const round of rounds) {
+    for (const start of runStarts(round.first, round.size)) {
+      const end = Math.min(round.size, (Math.floor(start / TILE_WIDTH) + 1) * TILE_WIDTH);
+      const row = await runs(start);
+      if (!row) throw damaged(round.round, `its entries from leaf ${start} are missing`);
+      for (const entry of parseRun(row.value, end - start, round.round)) edge.append(hashLeaf(entry));
+    }
+    if (!equalBytes(edge.root(), round.root)) throw damaged(round.round, 'its entries have another root');
+    for (const tile of edge.takeChanged()) if (tile.width === TILE_WIDTH) full.push({ tile, round: round.round });
+  }
+  if (full.length === 0) return;
+  const stored = await store.getMany(full.map(({ tile }) => tileKey(tile.level, tile.index)));
+  full.forEach(({ tile, round }, i) => {
+    const data = stored[i];
+    if (!data || !equalBytes(data, tile.data)) throw damaged(round, `tile ${tile.level}/${tile.index} is another`);
+  });
+}
+
+function parseRun(value: Uint8Array, count: number, round: number): Uint8Array[] {
+  try {
+    return parseEntries(value, count);
+  } catch (error) {
+    throw damaged(round, 'its entries are damaged', error);
+  }
+}
+
+/** Reads runs of entries in order, many at a time; a run that is not there comes back as `undefined`. */
+function runReader(store: Store, from: number, to: number): (start: number) => Promise<Row | undefined> {
+  let page: Row[] = [];
+  let at = 0;
+  let next = from;
+  return async (start) => {
+    if (at === page.length && next < to) {
+      page = await store.scan({ from: entriesKey(next), to: entriesKey(to), limit: ROUNDS_AT_ONCE });
+      at = 0;
+      next = page.length > 0 ? numberOfKey(page.at(-1)!.key) + 1 : to;
+    }
+    const row = page[at];
+    if (!row || numberOfKey(row.key) !== start) return undefined;
+    at += 1;
+    return row;
+  };
+}
+
+/** The rightmost tiles of a tree, as they must be stored: those that are not empty. */
+function edgeOf(edge: Edge, size: number): EdgeTile[] {
+  const tiles: EdgeTile[] = [];
+  for (let level = 0; size >= TILE_WIDTH ** level; level++) {
+    const tile = edge.tile(level, Math.floor(size / TILE_WIDTH ** (level + 1)));
+    if (tile && tile.width > 0) tiles.push(tile);
+  }
+  return tiles;
+}
+
+async function compareTiles(store: Store, tiles: readonly EdgeTile[], round: number): Promise<void> {
+  const stored = await store.getMany(tiles.map(({ level, index }) => tileKey(level, index)));
+  tiles.forEach((tile, i) => {
+    const data = stored[i];
+    if (!data || !equalBytes(data, tile.data.subarray(0, tile.width * HASH_SIZE))) {
+      throw damaged(round, `the stored edge tile ${tile.level}/${tile.index} is another`);
+    }
+  });
+}
+
+/** The guard knows the last round or, where a crash came between the two writes, the one before it. */
+async function checkGuard(guard: Guard, identity: string, last: StoredRound, store: Store): Promise<void> {
+  const guarded = await guard.read();
+  if (guarded.identity !== identity) {
+    throw new NewelError('log_refused', `the guard is of another log: ${guarded.identity}, not ${identity}`);
+  }
+  if (guarded.sequence > last.round) {
+    throw new NewelError(
+      'log_refused',
+      `the guard knows of round ${guarded.sequence} (size ${guarded.size}), the database ends at round ${last.round} ` +
+        `(size ${last.size}): it is an older copy, or it has lost round ${last.round + 1}. Signing on from here would ` +
+        'fork the log. Bring back the newest database; never the guard',
+    );
+  }
+  if (guarded.sequence < last.round - 1) {
+    throw new NewelError(
+      'log_refused',
+      `the guard ends at round ${guarded.sequence}, the database at ${last.round}: the guard was restored or replaced`,
+    );
+  }
+  const [row] = await store.scan({ from: roundKey(guarded.sequence), to: roundKey(guarded.sequence + 1), limit: 1 });
+  if (!row) throw damaged(guarded.sequence, 'its record is missing, but the guard knows it');
+  const round = parseStoredRound(row);
+  if (!agrees(guarded, round)) {
+    throw new NewelError(
+      'log_refused',
+      `guard and database differ at round ${guarded.sequence}: size ${guarded.size} and ${round.size}, or other roots. ` +
+        'Two copies of this log have been running',
+    );
+  }
+}
+
+function agrees(guarded: GuardedHead, round: StoredRound): boolean {
+  return (
+    guarded.size === round.size && guarded.timeMs === round.timeMs && equalBytes(guarded.root, round.root)
+  );
+}
+
+async function catchUpGuard({ guard, identity, onSignal }: RecoverParts, head: SignedHead): Promise<void> {
+  const { sequence } = await guard.read();
+  if (sequence === head.round) return;
+  const { round, size, root, timeMs } = head;
+  await guard.write({ identity: decodeUtf8(formatIdentity(identity)), sequence: round, kind: 'signed', size, root, timeMs });
+  onSignal({ event: 'guard_caught_up', round });
+}
+
+async function checkClock({ clock, acceptClock, onSignal }: RecoverParts, lastMs: number): Promise<void> {
+  const behindMs = lastMs - clock.now();
+  if (behindMs <= 0) return;
+  if (behindMs < CLOCK_WAIT_MS) {
+    await clock.sleep(behindMs);
+    return onSignal({ event: 'clock_waited', waitedMs: behindMs });
+  }
+  if (acceptClock) return onSignal({ event: 'clock_accepted', behindMs });
+  throw new NewelError(
+    'log_refused',
+    `the clock is ${Math.round(behindMs / 1000)} s behind the last signed head; set it right, or accept it with ` +
+      '--accept-clock if the head was signed under a wrong one',
+  );
+}
+
+function damaged(round: number, what: string, cause?: unknown): NewelError {
+  return new NewelError(
+    'log_refused',
+    `round ${round} is damaged: ${what}. The database has lost or changed what was acknowledged; do not repair it. ` +
+      'Keep it as it is and bring back a whole copy of the newest state',
+    { cause },
+  );
+}

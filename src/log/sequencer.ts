@@ -1,0 +1,225 @@
+/**
+ * The one writer. It turns groups of entries into rounds, one after the other, and nothing else in the process writes
+ * to the store while it runs.
+ *
+ *   take a group ─ make the round ─ commit (fsync) ─ guard (fdatasync) ─ reveal ─ answer
+ *                  └ synchronous ┘
+ *
+ * Why this order: a head is signed before it is durable, but nobody can see it until the commit and then the guard
+ * are on disk; then one assignment moves `revealed`, by which every reader is bounded; only then are callers told. A
+ * crash before the commit loses what nobody was promised. A crash between commit and guard leaves the guard one round
+ * behind, which recovery expects. Whatever fails in between has an unknown outcome, so it is fatal: the sequencer
+ * stops for good, and opening the log again finds out.
+ */
+
+import { NewelError } from '../errors.ts';
+import type { Signer } from '../formats/note.ts';
+import type { Batch, Store } from '../storage/store.ts';
+import { WRITE_BUFFERS_BYTES } from './limits.ts';
+import type { Clock } from './clock.ts';
+import type { Edge } from './edge.ts';
+import type { Guard } from './guard.ts';
+import type { PooledEntry, PoolLimits, Reservation } from './pool.ts';
+import { Pool } from './pool.ts';
+import { makeRound, type Round } from './round.ts';
+import type { SignedHead } from './round-record.ts';
+import type { Listener } from './signals.ts';
+
+export interface SequencerParts {
+  readonly store: Store;
+  readonly guard: Guard;
+  readonly edge: Edge;
+  readonly head: SignedHead;
+  readonly recordHash: Uint8Array;
+  readonly origin: string;
+  /** As `formatIdentity` has it, for the guard. */
+  readonly identity: string;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly limits: PoolLimits;
+  readonly onSignal: Listener;
+}
+
+export interface Appended {
+  readonly index: number;
+  readonly head: SignedHead;
+}
+
+interface Rider {
+  readonly batch: Batch;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Sequencer {
+  readonly #parts: SequencerParts;
+  readonly #pool: Pool<SignedHead>;
+  #riders: Rider[] = [];
+  #revealed: SignedHead;
+  #recordHash: Uint8Array;
+  #failure: NewelError | undefined;
+  #closing = false;
+  #running: Promise<void> | undefined;
+  readonly #mark: MarkKeeper;
+  /** Told of each head after it is revealed. */
+  onReveal: (head: SignedHead) => void = () => {};
+
+  constructor(parts: SequencerParts) {
+    this.#parts = parts;
+    this.#pool = new Pool(parts.limits);
+    this.#revealed = parts.head;
+    this.#recordHash = parts.recordHash;
+    // Recovery has proved every round up to the one it found, so the mark moves there with the first commit.
+    this.#mark = new MarkKeeper(parts.head.round);
+  }
+
+  /** The newest durable, guarded head. Moved by one assignment; the bound of every reader. */
+  get revealed(): SignedHead {
+    return this.#revealed;
+  }
+
+  get failure(): NewelError | undefined {
+    return this.#failure;
+  }
+
+  get accepting(): boolean {
+    return this.#failure === undefined && !this.#closing;
+  }
+
+  /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
+  reserve(bytes: number): Reservation {
+    if (this.#failure) throw this.#failure;
+    if (this.#closing) throw new NewelError('storage_failed', 'the log is shutting down');
+    return this.#pool.reserve(bytes);
+  }
+
+  /** Resolves when a signed, durable, guarded head covers the entry. */
+  async append(pooled: PooledEntry, reservation: Reservation): Promise<Appended> {
+    if (this.#failure) throw this.#failure;
+    const { group, place } = this.#pool.add(pooled, reservation);
+    this.#wake();
+    const { first, head } = await group.done;
+    return { index: first + place, head };
+  }
+
+  /** Makes a batch durable with the next round, or with a round of its own if none is due. */
+  ride(batch: Batch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      this.#riders.push({ batch, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  /** Takes no more entries; resolves when all that was taken is in the log. Riders may still ride. */
+  async drain(): Promise<void> {
+    this.#closing = true;
+    while (this.#running) await this.#running;
+  }
+
+  #wake(): void {
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Requests that arrived in the same turn of the event loop join the first round.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (!this.#failure && (!this.#pool.isEmpty || this.#riders.length > 0)) await this.#round();
+    // In the same turn as the last look at the pool: whoever comes after it wakes a new run.
+    this.#running = undefined;
+  }
+
+  async #round(): Promise<void> {
+    const { store, guard, clock, onSignal, identity } = this.#parts;
+    const group = this.#pool.take();
+    const riders = this.#riders;
+    this.#riders = [];
+    const entries = group?.entries ?? [];
+    const first = this.#revealed.size;
+    let round: Round;
+    let committedMs: number;
+    const startedMs = performance.now();
+    try {
+      round = makeRound({
+        ...this.#parts,
+        last: this.#revealed,
+        lastRecordHash: this.#recordHash,
+        entries,
+        riders: riders.map((rider) => rider.batch),
+        nowMs: clock.now(),
+        provedMark: this.#mark.due(),
+      });
+      await store.commit(round.batch);
+      committedMs = performance.now();
+      const kind = group ? 'signed' : 'published';
+      const { round: sequence, size, root, timeMs } = round.head;
+      await guard.write({ identity, sequence, kind, size, root, timeMs });
+    } catch (error) {
+      this.#fail(error);
+      group?.reject(this.#failure);
+      for (const rider of riders) rider.reject(this.#failure);
+      return;
+    }
+    this.#recordHash = round.recordHash;
+    this.#mark.committed(round.head.round, round.bytes);
+    this.#revealed = round.head;
+    group?.resolve({ first, head: round.head });
+    for (const rider of riders) rider.resolve();
+    onSignal({
+      event: 'round',
+      round: round.head.round,
+      entries: entries.length,
+      bytes: round.bytes,
+      size: round.head.size,
+      commitMs: committedMs - startedMs,
+      guardMs: performance.now() - committedMs,
+    });
+    this.onReveal(round.head);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = new NewelError(
+      'storage_failed',
+      'a write failed and its outcome is unknown; the log has stopped and will find out when it is opened again',
+      { cause: error },
+    );
+    this.#pool.fail(this.#failure);
+    for (const rider of this.#riders) rider.reject(this.#failure);
+    this.#riders = [];
+    this.#parts.onSignal({ event: 'fatal', error });
+  }
+}
+
+/**
+ * Where the proved mark may stand: at the round that recovery proved, and later at a round so old that three of
+ * LevelDB's write buffers were written after it, so that it has left the write-ahead log.
+ */
+class MarkKeeper {
+  #due: number | undefined;
+  /** Rounds, oldest first, with the bytes written before the end of each. */
+  readonly #rounds: { round: number; writtenBytes: number }[] = [];
+  #writtenBytes = 0;
+
+  constructor(provedRound: number) {
+    this.#due = provedRound;
+  }
+
+  /** The round to move the mark to, once. */
+  due(): number | undefined {
+    const due = this.#due;
+    this.#due = undefined;
+    return due;
+  }
+
+  committed(round: number, bytes: number): void {
+    this.#writtenBytes += bytes;
+    const newest = this.#rounds.at(-1);
+    // One remembered round a megabyte is fine enough.
+    if (!newest || this.#writtenBytes - newest.writtenBytes >= 2 ** 20) {
+      this.#rounds.push({ round, writtenBytes: this.#writtenBytes });
+    }
+    while (this.#rounds.length > 0 && this.#writtenBytes - this.#rounds[0]!.writtenBytes > WRITE_BUFFERS_BYTES) {
+      this.#due = this.#rounds.shift()!.round;
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/** What the log tells whoever listens. Rooms emit, `telemetry/` counts and prints: the algorithm holds no metrics. */
+
+export type LogSignal =
+  | { event: 'opened'; size: number; round: number; provedRounds: number; durationMs: number }
+  | { event: 'guard_caught_up'; round: number }
+  | { event: 'clock_waited'; waitedMs: number }
+  | { event: 'clock_accepted'; behindMs: number }
+  | {
+      event: 'round';
+      round: number;
+      entries: number;
+      bytes: number;
+      size: number;
+      commitMs: number;
+      guardMs: number;
+    }
+  | { event: 'published'; slot: string; size: number }
+  | { event: 'damage_read'; what: string }
+  | { event: 'fatal'; error: unknown };
+
+export type Listener = (signal: LogSignal) => void;

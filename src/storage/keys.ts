@@ -1,0 +1,106 @@
+/**
+ * The keyspace: one byte of prefix, then fixed-width big-endian numbers, so that keys sort as their coordinates do.
+ *
+ *   01                          identity        what this database is; written once
+ *   02                          head            the newest signed tree head, a signed note
+ *   03                          proved mark     round number up to which nothing is re-read at open
+ *   04 slot                     publication     the newest checkpoint of a slot
+ *   05                          thinned mark    how far kept checkpoints have been thinned
+ *   10 level index8             tile            1 … 256 hashes of 32 bytes, as wide as the tree
+ *   11 first8                   entries         a run of entries from leaf `first`, within one bundle
+ *   12 round8                   round record
+ *   13 hash32 index8            leaf index      empty value; the key says it all
+ *   14 size8                    kept checkpoint
+ *   80 … ff                     companions      the key range of whoever appends
+ */
+
+const KEY = {
+  identity: 0x01,
+  head: 0x02,
+  provedMark: 0x03,
+  slot: 0x04,
+  thinnedMark: 0x05,
+  tile: 0x10,
+  entries: 0x11,
+  round: 0x12,
+  leaf: 0x13,
+  checkpoint: 0x14,
+  companions: 0x80,
+} as const;
+
+/** Bytes of a number in a key. */
+const NUMBER_BYTES = 8;
+
+export const identityKey: Uint8Array = Uint8Array.of(KEY.identity);
+export const headKey: Uint8Array = Uint8Array.of(KEY.head);
+export const provedMarkKey: Uint8Array = Uint8Array.of(KEY.provedMark);
+export const thinnedMarkKey: Uint8Array = Uint8Array.of(KEY.thinnedMark);
+
+/** Publication slots, in the order of their strength. */
+export const SLOTS = { none: 0 } as const;
+export type Slot = keyof typeof SLOTS;
+
+export function slotKey(slot: Slot): Uint8Array {
+  return Uint8Array.of(KEY.slot, SLOTS[slot]);
+}
+
+export function tileKey(level: number, index: number): Uint8Array {
+  const key = new Uint8Array(2 + NUMBER_BYTES);
+  key[0] = KEY.tile;
+  key[1] = level;
+  writeUint64(key, 2, index);
+  return key;
+}
+
+export function entriesKey(first: number): Uint8Array {
+  return numberKey(KEY.entries, first);
+}
+
+export function roundKey(round: number): Uint8Array {
+  return numberKey(KEY.round, round);
+}
+
+export function checkpointKey(size: number): Uint8Array {
+  return numberKey(KEY.checkpoint, size);
+}
+
+/** With index 2^53 − 1 it is the end of the range of that hash. */
+export function leafKey(hash: Uint8Array, index: number): Uint8Array {
+  const key = new Uint8Array(1 + hash.length + NUMBER_BYTES);
+  key[0] = KEY.leaf;
+  key.set(hash, 1);
+  writeUint64(key, 1 + hash.length, index);
+  return key;
+}
+
+/** The number that ends a key. */
+export function numberOfKey(key: Uint8Array): number {
+  return readUint64(key, key.length - NUMBER_BYTES);
+}
+
+/** Whether a key lies in the range that companions may use. */
+export function isCompanionKey(key: Uint8Array): boolean {
+  return key.length > 0 && key[0]! >= KEY.companions;
+}
+
+/** Writes `value`, a whole number below 2^53, as 8 bytes, big-endian. */
+export function writeUint64(bytes: Uint8Array, at: number, value: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  view.setUint32(at, Math.floor(value / 2 ** 32));
+  view.setUint32(at + 4, value % 2 ** 32);
+}
+
+/** Reads 8 bytes, big-endian. Throws `RangeError` for 2^53 and more. */
+export function readUint64(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const value = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
+  if (!Number.isSafeInteger(value)) throw new RangeError('number expected below 2^53');
+  return value;
+}
+
+function numberKey(prefix: number, value: number): Uint8Array {
+  const key = new Uint8Array(1 + NUMBER_BYTES);
+  key[0] = prefix;
+  writeUint64(key, 1, value);
+  return key;
+}

@@ -1,0 +1,82 @@
+/**
+ * The Store on LevelDB (`level`). Every commit is one native chained batch with `sync: true`: appended to the
+ * write-ahead log and fdatasynced before it resolves.
+ *
+ * LevelDB takes any folder, even a missing one, and makes it; so whether a database is there is asked beforehand.
+ */
+
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level } from 'level';
+import { NewelError } from '../errors.ts';
+import type { Batch, Row, Scan, Store } from './store.ts';
+
+/** LevelDB's write buffer. Two may wait to be flushed; recovery counts in three of them (`log/recover.ts`). */
+export const WRITE_BUFFER_BYTES: number = 16 * 1024 * 1024;
+const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
+const SCAN_BUFFER_BYTES = 1024 * 1024;
+
+/**
+ * Opens the database in `folder`, or makes it if `create`.
+ * Throws `log_missing` or `log_exists` where that does not fit, `log_in_use` while another process has it.
+ */
+export async function openLevelStore(folder: string, { create }: { create: boolean }): Promise<Store> {
+  const exists = await isDatabase(folder);
+  if (exists && create) throw new NewelError('log_exists', `there is a database in ${folder}`);
+  if (!exists && !create) throw new NewelError('log_missing', `there is no database in ${folder}`);
+  const db = new Level<Uint8Array, Uint8Array>(folder, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    createIfMissing: create,
+    errorIfExists: create,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: BLOCK_CACHE_BYTES,
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') {
+      throw new NewelError('log_in_use', `another process has the database in ${folder} open`, { cause: error });
+    }
+    throw new NewelError('storage_failed', `the database in ${folder} does not open`, { cause: error });
+  }
+  return new LevelStore(db);
+}
+
+async function isDatabase(folder: string): Promise<boolean> {
+  try {
+    return (await stat(join(folder, 'CURRENT'))).isFile();
+  } catch {
+    return false;
+  }
+}
+
+class LevelStore implements Store {
+  readonly #db: Level<Uint8Array, Uint8Array>;
+
+  constructor(db: Level<Uint8Array, Uint8Array>) {
+    this.#db = db;
+  }
+
+  async commit({ puts, deletes = [] }: Batch): Promise<void> {
+    const batch = this.#db.batch();
+    for (const { key, value } of puts) batch.put(key, value);
+    for (const key of deletes) batch.del(key);
+    await batch.write({ sync: true });
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#db.getMany([...keys]);
+  }
+
+  async scan({ from, to, limit, reverse = false }: Scan): Promise<Row[]> {
+    const range = { gte: from, lt: to, limit, reverse, highWaterMarkBytes: SCAN_BUFFER_BYTES };
+    const rows = await this.#db.iterator(range).all();
+    return rows.map(([key, value]) => ({ key, value }));
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+}
