@@ -39,11 +39,15 @@ export async function fetchCheckpoint(
 /**
  * The tiles of a tree head, verified. Reads the right edge at once, and throws `root_mismatch` if it has another root.
  */
-export async function openTree(source: LogSource, head: Pick<Checkpoint, 'size' | 'root'>): Promise<VerifiedTiles> {
+export async function openTree(
+  source: LogSource,
+  head: Pick<Checkpoint, 'size' | 'root'>,
+): Promise<VerifiedTiles> {
   const fetchTile = async (tile: Tile): Promise<Uint8Array> => {
     const path = formatTilePath({ kind: 'tile', ...tile });
     // A log may drop a partial tile once the full one exists (tlog-tiles, "Partial Tiles").
-    const data = (await source.read(path)) ?? (tile.width < TILE_WIDTH ? await source.read(fullPath(tile)) : undefined);
+    const data =
+      (await source.read(path)) ?? (tile.width < TILE_WIDTH ? await source.read(fullPath(tile)) : undefined);
     if (!data) throw new NewelError('unreachable', `the log has no ${path}`);
     if (data.length < tile.width * HASH_SIZE) throw new NewelError('malformed', `${path} is too short`);
     return data.subarray(0, tile.width * HASH_SIZE);
@@ -60,7 +64,10 @@ export async function openTree(source: LogSource, head: Pick<Checkpoint, 'size' 
   const root = await readRoot(head.size, tileHashReader(head.size, readEdge));
   if (!equalBytes(root, head.root)) {
     const names = edgeTiles(head.size).map((tile) => formatTilePath({ kind: 'tile', ...tile }));
-    throw new NewelError('root_mismatch', `${names.join(', ')} have not the root of the checkpoint of size ${head.size}`);
+    throw new NewelError(
+      'root_mismatch',
+      `${names.join(', ')} have not the root of the checkpoint of size ${head.size}`,
+    );
   }
   return new VerifiedTiles(
     {
@@ -80,7 +87,8 @@ export async function checkExtends(
   older: Pick<Checkpoint, 'size' | 'root'>,
   newer: Pick<Checkpoint, 'size' | 'root'>,
 ): Promise<readonly Uint8Array[]> {
-  if (older.size > newer.size) throw new NewelError('inconsistent', `the tree shrank from ${older.size} to ${newer.size}`);
+  if (older.size > newer.size)
+    throw new NewelError('inconsistent', `the tree shrank from ${older.size} to ${newer.size}`);
   if (older.size === 0) return [];
   const tiles = await openTree(source, newer);
   const proof = await proveConsistency(older.size, newer.size, tiles.hashes(newer.size));

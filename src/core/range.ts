@@ -28,6 +28,11 @@ export class CompactRange {
     return this.#size;
   }
 
+  /** An independent range of the same tree. */
+  copy(): CompactRange {
+    return new CompactRange(this.#size, this.#hashes);
+  }
+
   /** Appends a leaf by its hash. */
   append(leafHash: Uint8Array, visit?: NodeVisitor): void {
     assertSize(this.#size + 1, 'size');

@@ -91,7 +91,9 @@ export async function createGuard(path: string, head: GuardedHead): Promise<void
     file = await open(path, 'wx', 0o600);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') {
-      throw new NewelError('log_exists', `there is a guard at ${path}; a guard is never replaced`, { cause: error });
+      throw new NewelError('log_exists', `there is a guard at ${path}; a guard is never replaced`, {
+        cause: error,
+      });
     }
     throw new NewelError('storage_failed', `the guard ${path} cannot be made`, { cause: error });
   }

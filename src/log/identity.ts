@@ -46,7 +46,9 @@ function parseMembers(bytes: Uint8Array): Record<string, unknown> {
     const value: unknown = JSON.parse(decodeUtf8(bytes));
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch (error) {
-    throw new NewelError('log_refused', 'the identity in the database (round 0) is not readable', { cause: error });
+    throw new NewelError('log_refused', 'the identity in the database (round 0) is not readable', {
+      cause: error,
+    });
   }
   throw new NewelError('log_refused', 'the identity in the database (round 0) is not readable');
 }

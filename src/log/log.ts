@@ -11,6 +11,7 @@ import type { Tile } from '../core/tile.ts';
 import type { HashReader } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
 import { formatCheckpoint, openCheckpoint } from '../formats/checkpoint.ts';
+import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { type Signer, signNote, type Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { headKey, identityKey, roundKey } from '../storage/keys.ts';
@@ -56,7 +57,10 @@ export interface Log {
 
   /** Takes room for an entry of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
   reserve(bytes: number): Reservation;
-  /** Resolves when a signed, durable head covers the entry. Rejects with `storage_failed`: the outcome is unknown. */
+  /**
+   * Resolves when a signed, durable head covers the entry. Rejects with `too_large` or `queue_full`, having done
+   * nothing, or with `storage_failed`: the outcome is unknown.
+   */
   append(input: AppendInput): Promise<Appended>;
 
   /** A tile of at most the revealed size if it is in memory. */
@@ -133,13 +137,21 @@ export async function openLog(options: OpenOptions): Promise<Log> {
 
   const sequencer = new Sequencer({
     ...recovered,
-    ...{ store, guard, signer, clock, onSignal },
+    store,
+    guard,
+    signer,
+    clock,
+    onSignal,
     origin: identity.origin,
     identity: decodeUtf8(formatIdentity(identity)),
     limits: options.limits ?? POOL_LIMITS,
   });
   const publisher = new Publisher({
-    ...{ sequencer, store, clock, published, onSignal },
+    sequencer,
+    store,
+    clock,
+    published,
+    onSignal,
     publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
@@ -159,8 +171,13 @@ export async function openLog(options: OpenOptions): Promise<Log> {
       return sequencer.accepting;
     },
     reserve: (bytes) => sequencer.reserve(bytes),
-    append: ({ entry, companions, reservation }) =>
-      sequencer.append({ entry, companions }, reservation ?? sequencer.reserve(entry.length)),
+    async append({ entry, companions, reservation }) {
+      if (entry.length > MAX_ENTRY_BYTES) {
+        reservation?.release();
+        throw new NewelError('too_large', `an entry has at most ${MAX_ENTRY_BYTES} bytes`);
+      }
+      return sequencer.append({ entry, companions }, reservation ?? sequencer.reserve(entry.length));
+    },
     peekTile: (tile) => tree.peekTile(tile),
     readTile: (tile) => tree.readTile(tile),
     readBundle: (index, width) => tree.readBundle(index, width),

@@ -9,7 +9,15 @@
  */
 
 import { NewelError } from '../errors.ts';
-import { checkpointKey, numberOfKey, readUint64, SLOTS, type Slot, slotKey, thinnedMarkKey } from '../storage/keys.ts';
+import {
+  checkpointKey,
+  numberOfKey,
+  readUint64,
+  SLOTS,
+  type Slot,
+  slotKey,
+  thinnedMarkKey,
+} from '../storage/keys.ts';
 import { writeUint64 } from '../storage/keys.ts';
 import type { Batch, Row, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
@@ -125,7 +133,10 @@ export async function readSlot(store: Store, slot: keyof typeof SLOTS): Promise<
 }
 
 /** The earliest kept checkpoint of a tree that has leaf `index`, or `undefined`. */
-export async function readCheckpointCovering(store: Store, index: number): Promise<KeptCheckpoint | undefined> {
+export async function readCheckpointCovering(
+  store: Store,
+  index: number,
+): Promise<KeptCheckpoint | undefined> {
   const range = { from: checkpointKey(index + 1), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit: 1 };
   const [row] = await store.scan(range);
   return row && parseKept(row.value);
@@ -150,7 +161,11 @@ async function thin(store: Store, untilMs: number): Promise<Batch> {
   let keptMs = mark ? readUint64(mark, 8) : 0;
   const before = size;
   const deletes: Uint8Array[] = [];
-  const range = { from: checkpointKey(size + 1), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit: THINNED_AT_ONCE };
+  const range = {
+    from: checkpointKey(size + 1),
+    to: checkpointKey(Number.MAX_SAFE_INTEGER),
+    limit: THINNED_AT_ONCE,
+  };
   for (const { key, value } of await store.scan(range)) {
     const { timeMs } = parseKept(value);
     if (timeMs >= untilMs) break;

@@ -64,6 +64,17 @@ interface StoredRound extends RoundRecord {
 }
 
 export async function recover(parts: RecoverParts): Promise<Recovered> {
+  try {
+    return await prove(parts);
+  } catch (error) {
+    if (error instanceof NewelError) throw error;
+    throw new NewelError('log_refused', 'the database cannot be read through, so it cannot be proven', {
+      cause: error,
+    });
+  }
+}
+
+async function prove(parts: RecoverParts): Promise<Recovered> {
   const { store, identity, verifier } = parts;
   const [storedIdentity, note, mark] = await store.getMany([identityKey, headKey, provedMarkKey]);
   if (!storedIdentity) throw damaged(0, 'the identity is missing');
@@ -74,7 +85,10 @@ export async function recover(parts: RecoverParts): Promise<Recovered> {
   const last = await readLastRound(store);
   await checkGuard(parts.guard, decodeUtf8(formatIdentity(identity)), last, store);
   if (last.size !== head.size || !equalBytes(last.root, head.root)) {
-    throw damaged(last.round, `its record has size ${last.size}, the signed head ${head.size}, or another root`);
+    throw damaged(
+      last.round,
+      `its record has size ${last.size}, the signed head ${head.size}, or another root`,
+    );
   }
   const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last);
   await checkClock(parts, last.timeMs);
@@ -85,13 +99,21 @@ export async function recover(parts: RecoverParts): Promise<Recovered> {
   return { head: signed, recordHash: last.hash, edge, provedRounds };
 }
 
-function openStoredHead(note: Uint8Array, verifier: Verifier, origin: string): { size: number; root: Uint8Array } {
+function openStoredHead(
+  note: Uint8Array,
+  verifier: Verifier,
+  origin: string,
+): { size: number; root: Uint8Array } {
   try {
     return openCheckpoint(note, [verifier], origin);
   } catch (error) {
-    throw new NewelError('log_refused', 'the signed head in the database does not verify under the key of this log', {
-      cause: error,
-    });
+    throw new NewelError(
+      'log_refused',
+      'the signed head in the database does not verify under the key of this log',
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -144,7 +166,8 @@ async function loadEdge(store: Store, marked: StoredRound): Promise<Edge> {
     });
   };
   const edge = await Edge.load(marked.size, readTiles);
-  if (!equalBytes(edge.root(), marked.root)) throw damaged(marked.round, 'its right-edge tiles have another root');
+  if (!equalBytes(edge.root(), marked.root))
+    throw damaged(marked.round, 'its right-edge tiles have another root');
   return edge;
 }
 
@@ -155,8 +178,10 @@ function chainRounds(previous: StoredRound, rows: readonly Row[], end: number): 
   for (const row of rows) {
     const round = parseStoredRound(row);
     if (round.round !== before.round + 1) throw damaged(before.round + 1, 'its record is missing');
-    if (!equalBytes(round.previous, before.hash)) throw damaged(round.round, 'it does not follow the round before it');
-    if (round.first !== before.size) throw damaged(round.round, `it begins at ${round.first}, not at ${before.size}`);
+    if (!equalBytes(round.previous, before.hash))
+      throw damaged(round.round, 'it does not follow the round before it');
+    if (round.first !== before.size)
+      throw damaged(round.round, `it begins at ${round.first}, not at ${before.size}`);
     rounds.push(round);
     before = round;
   }
@@ -178,13 +203,15 @@ async function proveEntries(store: Store, edge: Edge, rounds: readonly StoredRou
       for (const entry of parseRun(row.value, end - start, round.round)) edge.append(hashLeaf(entry));
     }
     if (!equalBytes(edge.root(), round.root)) throw damaged(round.round, 'its entries have another root');
-    for (const tile of edge.takeChanged()) if (tile.width === TILE_WIDTH) full.push({ tile, round: round.round });
+    for (const tile of edge.takeChanged())
+      if (tile.width === TILE_WIDTH) full.push({ tile, round: round.round });
   }
   if (full.length === 0) return;
   const stored = await store.getMany(full.map(({ tile }) => tileKey(tile.level, tile.index)));
   full.forEach(({ tile, round }, i) => {
     const data = stored[i];
-    if (!data || !equalBytes(data, tile.data)) throw damaged(round, `tile ${tile.level}/${tile.index} is another`);
+    if (!data || !equalBytes(data, tile.data))
+      throw damaged(round, `tile ${tile.level}/${tile.index} is another`);
   });
 }
 
@@ -254,7 +281,11 @@ async function checkGuard(guard: Guard, identity: string, last: StoredRound, sto
       `the guard ends at round ${guarded.sequence}, the database at ${last.round}: the guard was restored or replaced`,
     );
   }
-  const [row] = await store.scan({ from: roundKey(guarded.sequence), to: roundKey(guarded.sequence + 1), limit: 1 });
+  const [row] = await store.scan({
+    from: roundKey(guarded.sequence),
+    to: roundKey(guarded.sequence + 1),
+    limit: 1,
+  });
   if (!row) throw damaged(guarded.sequence, 'its record is missing, but the guard knows it');
   const round = parseStoredRound(row);
   if (!agrees(guarded, round)) {
@@ -276,7 +307,14 @@ async function catchUpGuard({ guard, identity, onSignal }: RecoverParts, head: S
   const { sequence } = await guard.read();
   if (sequence === head.round) return;
   const { round, size, root, timeMs } = head;
-  await guard.write({ identity: decodeUtf8(formatIdentity(identity)), sequence: round, kind: 'signed', size, root, timeMs });
+  await guard.write({
+    identity: decodeUtf8(formatIdentity(identity)),
+    sequence: round,
+    kind: 'signed',
+    size,
+    root,
+    timeMs,
+  });
   onSignal({ event: 'guard_caught_up', round });
 }
 

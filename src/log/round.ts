@@ -121,6 +121,7 @@ function* entryRuns(first: number, entries: readonly PooledEntry[]): Generator<R
 }
 
 function ownRows(rows: readonly Row[]): readonly Row[] {
-  if (!rows.every(({ key }) => isCompanionKey(key))) throw new Error("bug: a companion's key is not in its range");
+  if (!rows.every(({ key }) => isCompanionKey(key)))
+    throw new Error("bug: a companion's key is not in its range");
   return rows;
 }

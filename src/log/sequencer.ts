@@ -218,7 +218,10 @@ class MarkKeeper {
     if (!newest || this.#writtenBytes - newest.writtenBytes >= 2 ** 20) {
       this.#rounds.push({ round, writtenBytes: this.#writtenBytes });
     }
-    while (this.#rounds.length > 0 && this.#writtenBytes - this.#rounds[0]!.writtenBytes > WRITE_BUFFERS_BYTES) {
+    while (
+      this.#rounds.length > 0 &&
+      this.#writtenBytes - this.#rounds[0]!.writtenBytes > WRITE_BUFFERS_BYTES
+    ) {
       this.#due = this.#rounds.shift()!.round;
     }
   }

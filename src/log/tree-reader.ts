@@ -62,7 +62,8 @@ export class TreeReader {
       const bundle = entriesPrefix(concatBytes(...rows.map(({ value }) => value)), width);
       parseEntries(bundle, width).forEach((entry, i) => {
         const hash = tile.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE);
-        if (!equalBytes(hashLeaf(entry), hash)) throw new NewelError('malformed', `entry ${first + i} is another`);
+        if (!equalBytes(hashLeaf(entry), hash))
+          throw new NewelError('malformed', `entry ${first + i} is another`);
       });
       return bundle;
     } catch (error) {

@@ -37,7 +37,9 @@ export async function openLevelStore(folder: string, { create }: { create: boole
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') {
-      throw new NewelError('log_in_use', `another process has the database in ${folder} open`, { cause: error });
+      throw new NewelError('log_in_use', `another process has the database in ${folder} open`, {
+        cause: error,
+      });
     }
     throw new NewelError('storage_failed', `the database in ${folder} does not open`, { cause: error });
   }

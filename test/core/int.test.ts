@@ -50,10 +50,15 @@ test('agrees with bigint on any size', () => {
 test('the documented examples', () => {
   assert.deepEqual([0, 1, 255, 256].map(bitLength), [0, 1, 8, 9]);
   assert.deepEqual([1, 8, 2 ** 31, 2 ** 32, 2 ** 52].map(trailingZeros), [0, 3, 31, 32, 52]);
-  assert.deepEqual(
-    [2, 3, 4, 5, 2 ** 32, 2 ** 32 + 1, MAX].map(splitPoint),
-    [1, 2, 2, 4, 2 ** 31, 2 ** 32, 2 ** 52],
-  );
+  assert.deepEqual([2, 3, 4, 5, 2 ** 32, 2 ** 32 + 1, MAX].map(splitPoint), [
+    1,
+    2,
+    2,
+    4,
+    2 ** 31,
+    2 ** 32,
+    2 ** 52,
+  ]);
 });
 
 test('a size is a whole number from 0 to 2^53 - 1', () => {

@@ -128,3 +128,15 @@ test('does not share its list of hashes with whoever made it', () => {
   hashes.length = 0;
   assert.deepEqual(range.root(), tree130.root(7));
 });
+
+test('a copy and its original grow apart', () => {
+  for (const size of [0, 1, 6, 7, 8]) {
+    const original = resume(size);
+    const copy = original.copy();
+    copy.append(leafHash(size));
+    assert.deepEqual([original.size, copy.size], [size, size + 1]);
+    assert.deepEqual(original.root(), tree130.root(size));
+    original.append(leafHash(129));
+    assert.deepEqual(copy.root(), tree130.root(size + 1));
+  }
+});

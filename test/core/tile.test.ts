@@ -44,12 +44,17 @@ const byName = (tiles: Iterable<Tile>): string[] => [...tiles].map(name).sort();
 
 /** A tile as the definition has it: hash i is the root of its own 256^level leaves. */
 function referenceTile(tree: ReferenceTree, { level, index, width }: Tile): Uint8Array {
-  const hashes = Array.from({ length: width }, (_, i) => tree.node({ level: level * 8, index: index * 256 + i }));
+  const hashes = Array.from({ length: width }, (_, i) =>
+    tree.node({ level: level * 8, index: index * 256 + i }),
+  );
   return concatBytes(...hashes);
 }
 
 /** Serves reference tiles, remembering every call and refusing tiles that the tree of `size` leaves has not. */
-function referenceTileReader(tree: ReferenceTree, size: number): { read: TileReader; calls: (readonly Tile[])[] } {
+function referenceTileReader(
+  tree: ReferenceTree,
+  size: number,
+): { read: TileReader; calls: (readonly Tile[])[] } {
   const calls: (readonly Tile[])[] = [];
   const read: TileReader = (tiles) => {
     calls.push(tiles);
@@ -76,7 +81,11 @@ describe('coordinates', () => {
         for (let i = 0; i < level; i++) hashes = Math.floor(hashes / 256);
         assert.equal(hashesAt(level, size), hashes);
         for (let index = 0; index <= Math.ceil(hashes / 256) + 1; index++) {
-          assert.equal(tileWidth(level, index, size), widths.get(`${level}/${index}`) ?? 0, `${level}/${index}`);
+          assert.equal(
+            tileWidth(level, index, size),
+            widths.get(`${level}/${index}`) ?? 0,
+            `${level}/${index}`,
+          );
         }
       }
     }
@@ -126,7 +135,8 @@ describe('coordinates', () => {
         assert.ok(tile.level > before.level || (tile.level === before.level && tile.index > before.index));
       });
     };
-    for (const first of [0, ...BORDERS]) for (const second of BORDERS) if (first <= second) check(first, second);
+    for (const first of [0, ...BORDERS])
+      for (const second of BORDERS) if (first <= second) check(first, second);
     const size = fc.oneof(fc.nat(1_000), fc.nat(200_000));
     fc.assert(
       fc.property(size, size, (a, b) => check(Math.min(a, b), Math.max(a, b))),
@@ -137,17 +147,23 @@ describe('coordinates', () => {
   test('newTiles near 2^53 does not list the whole tree', () => {
     const max = Number.MAX_SAFE_INTEGER;
     assert.deepEqual([...newTiles(max - 1, max)], [{ level: 0, index: 2 ** 45 - 1, width: 255 }]);
-    assert.deepEqual(
-      [...newTiles(2 ** 32 - 1, 2 ** 32)].map(name),
-      ['0/16777215.256', '1/65535.256', '2/255.256', '3/0.256', '4/0.1'],
-    );
+    assert.deepEqual([...newTiles(2 ** 32 - 1, 2 ** 32)].map(name), [
+      '0/16777215.256',
+      '1/65535.256',
+      '2/255.256',
+      '3/0.256',
+      '4/0.1',
+    ]);
   });
 
   test('tileOfNode: the hashes that a node covers are its own leaves', () => {
     const check = (level: number, index: number): void => {
       const tile = tileOfNode({ level, index });
       assert.equal(tile.level, Math.floor(level / 8));
-      assert.ok(tile.first + tile.count <= 256 && tile.first % tile.count === 0, 'one aligned run inside one tile');
+      assert.ok(
+        tile.first + tile.count <= 256 && tile.first % tile.count === 0,
+        'one aligned run inside one tile',
+      );
       const perHash = 256n ** BigInt(tile.level);
       const begin = (BigInt(tile.index) * 256n + BigInt(tile.first)) * perHash;
       assert.equal(begin, BigInt(index) * 2n ** BigInt(level));
@@ -210,7 +226,9 @@ describe('hashes from tiles', () => {
         }
       }
       const hashes = await tileHashReader(size, read)(nodes);
-      nodes.forEach((node, i) => assert.deepEqual(hashes[i], tree.node(node), JSON.stringify({ size, node })));
+      nodes.forEach((node, i) =>
+        assert.deepEqual(hashes[i], tree.node(node), JSON.stringify({ size, node })),
+      );
       assert.equal(calls.length, 1);
       const asked = calls[0]!.map(({ level, index }) => `${level}/${index}`);
       assert.equal(new Set(asked).size, asked.length, 'no tile twice');
@@ -285,13 +303,12 @@ describe('hashes from tiles', () => {
     await refused(() => Promise.resolve([]));
     await refused(async (tiles) => (await read(tiles)).slice(0, -1));
     for (const missing of [1, HASH_SIZE - 1, HASH_SIZE]) {
-      await refused(async (tiles) => (await read(tiles)).map((tile) => tile.subarray(0, tile.length - missing)));
+      await refused(async (tiles) =>
+        (await read(tiles)).map((tile) => tile.subarray(0, tile.length - missing)),
+      );
     }
     const failure = new Error('unreachable');
-    await assert.rejects(
-      tileHashReader(size, () => Promise.reject(failure))(nodes),
-      failure,
-    );
+    await assert.rejects(tileHashReader(size, () => Promise.reject(failure))(nodes), failure);
   });
 
   test('one byte changed in any edge tile changes the root', async () => {
@@ -305,7 +322,11 @@ describe('hashes from tiles', () => {
             copy[copy.length - 1]! ^= 1;
             return copy;
           });
-        assert.notDeepEqual(await readRoot(size, tileHashReader(size, changed)), tree.root(size), name(target));
+        assert.notDeepEqual(
+          await readRoot(size, tileHashReader(size, changed)),
+          tree.root(size),
+          name(target),
+        );
       }
     }
   });

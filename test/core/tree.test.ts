@@ -123,5 +123,8 @@ test('a reader that fails, or breaks its promise, is not believed', async () => 
     await assert.rejects(readRoot(7, read), /^Error: bug: 3 nodes asked for/);
     await assert.rejects(hashRanges([{ begin: 0, end: 7 }], read), /^Error: bug: 3 nodes asked for/);
   }
-  await assert.rejects(readRoot(3, () => Promise.resolve([leaf, leaf.subarray(1)])), RangeError);
+  await assert.rejects(
+    readRoot(3, () => Promise.resolve([leaf, leaf.subarray(1)])),
+    RangeError,
+  );
 });

@@ -1,0 +1,94 @@
+/**
+ * Small files that are written whole: after a crash there is the old one or the new one, never a part.
+ *
+ *   PATH.new    the file that is to take the place of PATH; while it is there, nobody else edits PATH
+ */
+
+import { constants } from 'node:fs';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NewelError } from '../errors.ts';
+
+const OWNER_ONLY = 0o600;
+/** How long an edit waits for another one. */
+const WAIT_MS = 2000;
+const RETRY_MS = 50;
+
+/** Makes a file, 0600, durable when it resolves. Throws `log_exists` if there is one. */
+export async function createFile(path: string, text: string): Promise<void> {
+  const file = await openNew(path);
+  if (!file) throw new NewelError('log_exists', `there is a file at ${path}`);
+  await writeAndClose(file, text);
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Gives the file another text, made by `edit` from the present one (`undefined` where there is no file). Edits of one
+ * file follow each other. If `edit` throws, nothing changes. Throws `log_in_use` where another edit does not end.
+ */
+export async function editFile(path: string, edit: (text: string | undefined) => string): Promise<void> {
+  const next = `${path}.new`;
+  const file = await openAlone(next);
+  try {
+    try {
+      await writeAndClose(file, edit(await readText(path)));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+async function openAlone(path: string): Promise<FileHandle> {
+  for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(RETRY_MS)) {
+    const file = await openNew(path);
+    if (file) return file;
+  }
+  throw new NewelError('log_in_use', `another edit is under way, or was interrupted: if none is, remove ${path}`);
+}
+
+async function openNew(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'wx', OWNER_ONLY);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return undefined;
+    throw error;
+  }
+}
+
+async function writeAndClose(file: FileHandle, text: string): Promise<void> {
+  await file.writeFile(text);
+  await file.sync();
+  await file.close();
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** A new name is durable only when its folder is. Windows has no such call, and needs none for development. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether a caught value is a system error with this code. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,18 @@
+/** Who calls: what a token proves about its bearer, and no more. */
+
+/** `submit` adds entries, `audit` reads what is not public, `admin` does both. */
+export const ROLES = ['submit', 'audit', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Principal {
+  /** The token's name, for people and log lines. */
+  readonly name: string;
+  readonly role: Role;
+  /** The sources that the bearer may speak for. At least one for `submit`. */
+  readonly sources: readonly string[];
+}
+
+/** Whether `text` is one of `ROLES`. */
+export function isRole(text: unknown): text is Role {
+  return ROLES.some((role) => role === text);
+}

@@ -1,0 +1,156 @@
+/**
+ * The data folder of a log, as `newel init` makes it:
+ *
+ *   DIR/  newel.json          what the log is, and settings of `serve`; written last, so its being there says that init ended
+ *         keys/log-ed25519    the key that signs tree heads, as a skey (0600)
+ *         policy              C2SP tlog-policy
+ *         tokens.json         who may call
+ *         db/                 LevelDB
+ *   DIR.guard                 beside it, or where `--guard` said
+ *
+ * newel.json, read strictly:
+ *
+ *   {"format":1,"kind":"opaque","origin":"log.example/bank","instance":"5f1c…","url":"https://log.example/bank","serve":{}}
+ */
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from '../access/durable-file.ts';
+import { NewelError } from '../errors.ts';
+import { assertOrigin } from '../formats/key-name.ts';
+import { DISK_FORMAT, type Kind, KINDS } from '../log/identity.ts';
+
+export interface FolderConfig {
+  readonly kind: Kind;
+  readonly origin: string;
+  readonly issuer?: string;
+  /** 128 random bits in hex. */
+  readonly instance: string;
+  /** The public URL. */
+  readonly url?: string;
+  /** Settings of `serve`, by the names of `settings.ts`. */
+  readonly serve: Readonly<Record<string, unknown>>;
+}
+
+export interface Folder extends FolderConfig {
+  readonly paths: FolderPaths;
+}
+
+export interface FolderPaths {
+  readonly dir: string;
+  readonly config: string;
+  /** What init calls newel.json until all else is there. */
+  readonly unfinished: string;
+  readonly keys: string;
+  readonly logKey: string;
+  readonly policy: string;
+  readonly tokens: string;
+  readonly db: string;
+  /** Where `dev` says how to reach it. */
+  readonly client: string;
+  /** Where the guard is unless a setting says otherwise. */
+  readonly guard: string;
+}
+
+/** The paths of the folder `dir`, an absolute path. */
+export function folderPaths(dir: string): FolderPaths {
+  return {
+    dir,
+    config: join(dir, 'newel.json'),
+    unfinished: join(dir, 'newel.json.unfinished'),
+    keys: join(dir, 'keys'),
+    logKey: join(dir, 'keys', 'log-ed25519'),
+    policy: join(dir, 'policy'),
+    tokens: join(dir, 'tokens.json'),
+    db: join(dir, 'db'),
+    client: join(dir, 'client.json'),
+    guard: `${dir}.guard`,
+  };
+}
+
+/** What is at `dir`: `absent` is no folder or an empty one, `other` something that is not a log's folder. */
+export type FolderState = 'absent' | 'log' | 'unfinished' | 'other';
+
+export async function folderState(dir: string): Promise<FolderState> {
+  let names: string[];
+  try {
+    names = await readdir(dir);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 'absent';
+    throw new NewelError('log_refused', `the folder ${dir} cannot be read`, { cause: error });
+  }
+  if (names.length === 0) return 'absent';
+  if (names.includes('newel.json')) return 'log';
+  return names.includes('newel.json.unfinished') ? 'unfinished' : 'other';
+}
+
+/** Reads newel.json. Throws `log_missing` or `log_refused`, saying what is there and what to do. */
+export async function readFolder(dir: string): Promise<Folder> {
+  const paths = folderPaths(dir);
+  const state = await folderState(dir);
+  if (state === 'unfinished') throw unfinished(paths);
+  if (state !== 'log') {
+    const what = state === 'absent' ? 'there is no log at' : 'there is no newel.json in';
+    const advice = 'make one with: newel init --data DIR --origin NAME, or give the folder of one';
+    throw new NewelError('log_missing', `${what} ${dir}; ${advice}`);
+  }
+  const text = await readFile(paths.config, 'utf8');
+  return { ...parseFolderConfig(text, paths.config), paths };
+}
+
+/** The text of newel.json. */
+export function formatFolderConfig({ kind, origin, issuer, instance, url, serve }: FolderConfig): string {
+  const members = { format: DISK_FORMAT, kind, origin, issuer, instance, url, serve };
+  return `${JSON.stringify(members, undefined, 2)}\n`;
+}
+
+/** Reads the text of newel.json. Throws `log_refused`, naming `where` and the member. */
+export function parseFolderConfig(text: string, where: string): FolderConfig {
+  const flaw = (what: string, cause?: unknown): NewelError =>
+    new NewelError('log_refused', `${where} ${what}`, cause === undefined ? {} : { cause });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw flaw('is not JSON', cause);
+  }
+  if (!isObject(value)) throw flaw('is not a JSON object');
+  const { format, kind, origin, issuer, instance, url, serve, ...rest } = value;
+  if (format !== DISK_FORMAT) {
+    const found = typeof format === 'number' ? `format ${format}` : 'no format number';
+    throw flaw(`has ${found}, and this newel reads format ${DISK_FORMAT}: see UPGRADING.md`);
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw flaw(`has an unknown member ${JSON.stringify(unknown)}`);
+  const known = KINDS.find((name) => name === kind);
+  if (known === undefined) throw flaw('has a kind that is neither events nor opaque');
+  if (known !== 'opaque') throw flaw('is of a log of kind events, which this version of newel cannot serve yet');
+  if (typeof origin !== 'string') throw flaw('has no origin');
+  try {
+    assertOrigin(origin);
+  } catch (cause) {
+    throw flaw('has an origin that is not one', cause);
+  }
+  if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance)) throw flaw('has no instance of 32 hex digits');
+  if (issuer !== undefined && typeof issuer !== 'string') throw flaw('has an issuer that is not text');
+  if (url !== undefined && typeof url !== 'string') throw flaw('has a url that is not text');
+  if (!isObject(serve)) throw flaw('has no object serve');
+  return {
+    ...{ kind: known, origin, instance, serve },
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(url === undefined ? {} : { url }),
+  };
+}
+
+/** What to do with the folder of an init that did not end. Nothing of it was ever served, since `serve` refuses it. */
+export function unfinished(paths: FolderPaths): NewelError {
+  return new NewelError(
+    'log_refused',
+    `an init of ${paths.dir} was interrupted, so no log has begun there: remove the folder, and the guard that it may ` +
+      `have made (${paths.guard}, or where --guard said), and run newel init again`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,127 @@
+/**
+ * Log lines: one JSON object a line, for machines that collect them and people who grep.
+ *
+ *   {"level":"info","time":"2026-11-20T12:00:08.123Z","msg":"log opened","size":41,"round":42,…,"duration_ms":12.3}
+ *
+ * Units are in the names. What is never in a line: a token, a header, the bytes or the hash of an entry.
+ * What can come many times a second (rounds, publications, requests that went well) is at debug level, and refusals
+ * under load are counted rather than listed, so that a flood of requests is no flood of lines.
+ */
+
+import { pino, stdTimeFunctions } from 'pino';
+import type { TokensSignal } from '../access/signals.ts';
+import type { LogSignal } from '../log/signals.ts';
+
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type Level = (typeof LEVELS)[number];
+
+export interface RequestSignal {
+  readonly method: string;
+  /** The pattern, such as `/tile/*`: never the path as it was sent. */
+  readonly route: string;
+  readonly status: number;
+  readonly durationMs: number;
+}
+
+export interface LinesOptions {
+  readonly level: Level;
+  readonly write: (line: string) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export interface Lines {
+  log(signal: LogSignal): void;
+  tokens(signal: TokensSignal): void;
+  request(request: RequestSignal): void;
+  /** Anything else: what the process is doing. */
+  say(level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Refusals for lack of room are told at most this often. */
+const REFUSED_EVERY_MS = 10_000;
+/** Causes of an error that a line lists. */
+const MAX_CAUSES = 5;
+
+export function createLines({ level, write, now = Date.now }: LinesOptions): Lines {
+  const logger = pino(
+    { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    { write },
+  );
+  let refused = 0;
+  let toldMs = Number.NEGATIVE_INFINITY;
+
+  return {
+    log(signal) {
+      switch (signal.event) {
+        case 'opened': {
+          const { size, round, provedRounds, durationMs } = signal;
+          const fields = { size, round, proved_rounds: provedRounds, duration_ms: tenths(durationMs) };
+          return logger.info(fields, 'log opened and proved');
+        }
+        case 'guard_caught_up':
+          return logger.warn({ round: signal.round }, 'the guard was one round behind, and has caught up');
+        case 'clock_waited':
+          return logger.warn({ waited_ms: signal.waitedMs }, 'the clock was behind the last head; waited for it');
+        case 'clock_accepted':
+          return logger.warn({ behind_ms: signal.behindMs }, 'the clock is behind the last head, and was accepted');
+        case 'round': {
+          const { round, entries, bytes, size, commitMs, guardMs } = signal;
+          const durations = { commit_ms: tenths(commitMs), guard_ms: tenths(guardMs) };
+          return logger.debug({ round, entries, written_bytes: bytes, size, ...durations }, 'round');
+        }
+        case 'published':
+          return logger.debug({ slot: signal.slot, size: signal.size }, 'published');
+        case 'damage_read':
+          return logger.error({ what: signal.what }, 'the database holds other bytes than were committed');
+        case 'fatal':
+          return logger.error(
+            errorFields(signal.error),
+            'a write failed and its outcome is unknown: the log has stopped, start it again to find out',
+          );
+      }
+    },
+    tokens(signal) {
+      switch (signal.event) {
+        case 'tokens_read':
+          return logger.info({ tokens: signal.tokens }, 'token list read');
+        case 'tokens_unreadable':
+          return logger.error(errorFields(signal.error), 'token list not readable: the last good one stays in force');
+      }
+    },
+    request({ method, route, status, durationMs }) {
+      if (status === 429 || status === 503) refused += 1;
+      else if (status >= 500) {
+        logger.error({ method, route, status, duration_ms: tenths(durationMs) }, 'request failed');
+      }
+      if (refused > 0 && now() - toldMs >= REFUSED_EVERY_MS) {
+        logger.warn({ requests: refused, route, status }, 'requests are being refused');
+        toldMs = now();
+        refused = 0;
+      }
+      if (logger.isLevelEnabled('debug')) {
+        logger.debug({ method, route, status, duration_ms: tenths(durationMs) }, 'request');
+      }
+    },
+    say: (at, msg, fields = {}) => logger[at](fields, msg),
+  };
+}
+
+/** What a line says of an error: messages and codes along its causes, which hold no received bytes; a stack for a bug. */
+export function errorFields(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { error: 'something that is not an Error was thrown' };
+  const causes: string[] = [];
+  for (let cause = error.cause; cause instanceof Error && causes.length < MAX_CAUSES; cause = cause.cause) {
+    causes.push(cause.message);
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return {
+    error: error.message,
+    ...(code === undefined ? { stack: error.stack } : { code }),
+    ...(causes.length > 0 ? { causes } : {}),
+  };
+}
+
+function tenths(durationMs: number): number {
+  return Math.round(durationMs * 10) / 10;
+}

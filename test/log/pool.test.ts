@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Pool, QueueFullError } from '../../src/log/pool.ts';
+
+const limits = { maxRoundEntries: 3, maxRoundBytes: 100, maxQueueEntries: 5, maxQueueBytes: 200 };
+const entry = (bytes: number) => ({ entry: new Uint8Array(bytes), companions: undefined });
+
+describe('Pool', () => {
+  test('entries gather in groups of a round: by count and by bytes', () => {
+    const pool = new Pool<string>({ ...limits, maxQueueEntries: 100, maxQueueBytes: 1000 });
+    const sizes = [1, 1, 1, 1, 60, 60, 1];
+    const places = sizes.map((bytes) => pool.add(entry(bytes), pool.reserve(bytes)).place);
+    assert.deepEqual(places, [0, 1, 2, 0, 1, 0, 1]);
+    assert.deepEqual(
+      [pool.take(), pool.take(), pool.take(), pool.take()].map((group) => group?.entries.length),
+      [3, 2, 2, undefined],
+    );
+  });
+
+  test('one entry larger than a round is a round', () => {
+    const pool = new Pool<string>(limits);
+    pool.add(entry(150), pool.reserve(150));
+    assert.equal(pool.take()?.bytes, 150);
+  });
+
+  test('room is counted in entries and in bytes, and the refusal says which', () => {
+    const byEntries = new Pool<string>(limits);
+    for (let i = 0; i < 5; i++) byEntries.reserve(1);
+    assert.throws(
+      () => byEntries.reserve(1),
+      (error) => error instanceof QueueFullError && error.unit === 'entries' && error.limit === 5,
+    );
+    const byBytes = new Pool<string>(limits);
+    byBytes.reserve(150);
+    assert.throws(
+      () => byBytes.reserve(51),
+      (error) => error instanceof QueueFullError && error.unit === 'bytes' && error.limit === 200,
+    );
+    byBytes.reserve(50);
+  });
+
+  test('a reservation is given back once, by release or by add', () => {
+    const pool = new Pool<string>(limits);
+    const held = Array.from({ length: 5 }, () => pool.reserve(10));
+    held[0]!.release();
+    held[0]!.release();
+    pool.add(entry(4), pool.reserve(10));
+    assert.throws(() => pool.reserve(1), QueueFullError);
+    pool.take();
+    pool.reserve(1);
+    assert.throws(() => pool.reserve(1), QueueFullError);
+  });
+
+  test('an entry must fit its reservation', () => {
+    const pool = new Pool<string>(limits);
+    assert.throws(() => pool.add(entry(11), pool.reserve(10)), RangeError);
+  });
+
+  test('fail rejects all that waits, and leaves room', async () => {
+    const pool = new Pool<string>(limits);
+    const groups = [1, 2, 3, 4].map(() => pool.add(entry(1), pool.reserve(1)).group);
+    pool.fail(new Error('stopped'));
+    for (const group of groups) await assert.rejects(group.done, /stopped/);
+    assert.ok(pool.isEmpty);
+    for (let i = 0; i < 5; i++) pool.reserve(1);
+  });
+});

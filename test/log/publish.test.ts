@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openCheckpoint } from '../../src/formats/checkpoint.ts';
+import {
+  KEEP_ALL_MS,
+  KEEP_ONE_EVERY_MS,
+  PUBLISH_INTERVAL_MS,
+  REPUBLISH_INTERVAL_MS,
+} from '../../src/log/limits.ts';
+import type { LogSignal } from '../../src/log/signals.ts';
+import { checkpointKey, numberOfKey } from '../../src/storage/keys.ts';
+import { openTestLog, type TestLog, testEntry } from '../support/test-log.ts';
+
+/** Lets the publisher do what is due. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function keptSizes({ store }: TestLog): Promise<number[]> {
+  const rows = await store.scan({ from: checkpointKey(0), to: checkpointKey(2 ** 53 - 1), limit: 1e6 });
+  return rows.map(({ key }) => numberOfKey(key));
+}
+
+describe('publishing', () => {
+  test('at once when the last publication is an interval ago, else when the interval is over', async () => {
+    const t = await openTestLog();
+    t.clock.advance(PUBLISH_INTERVAL_MS);
+    await t.append(testEntry(0));
+    t.clock.advance(0);
+    await settle();
+    assert.equal(t.log.published.size, 1);
+    await t.append(testEntry(1));
+    t.clock.advance(PUBLISH_INTERVAL_MS - 1);
+    await settle();
+    assert.equal(t.log.published.size, 1, 'not before the interval is over');
+    t.clock.advance(1);
+    await settle();
+    assert.equal(t.log.published.size, 2);
+    await t.log.close();
+  });
+
+  test('a publication is on disk before it is served, and served again after a restart', async () => {
+    const t = await openTestLog({ entries: 3 });
+    const { checkpoint } = t.log.published;
+    const again = await t.reopen();
+    assert.deepEqual(again.log.published.checkpoint, checkpoint);
+    assert.equal(openCheckpoint(checkpoint, [t.verifier], t.origin).size, 3);
+    await again.log.close();
+  });
+
+  test('an idle log publishes its head again, with a new time', async () => {
+    const signals: LogSignal[] = [];
+    const t = await openTestLog({ entries: 1, open: { onSignal: (signal) => signals.push(signal) } });
+    const before = t.log.published;
+    t.clock.advance(REPUBLISH_INTERVAL_MS - 1);
+    await settle();
+    assert.equal(t.log.published.timeMs, before.timeMs);
+    t.clock.advance(1);
+    await settle();
+    assert.equal(t.log.published.size, 1);
+    assert.equal(t.log.published.timeMs, before.timeMs + REPUBLISH_INTERVAL_MS);
+    assert.equal(signals.filter(({ event }) => event === 'published').length, 2);
+    assert.equal(t.guard.head.kind, 'published');
+    assert.deepEqual(await keptSizes(t), [1], 'the kept checkpoint is the first of its size');
+    await t.log.close();
+  });
+
+  test('a receipt is made on the earliest kept checkpoint that covers the leaf', async () => {
+    const t = await openTestLog();
+    for (let i = 0; i < 6; i++) {
+      await t.append(testEntry(i));
+      if (i % 2 === 1) await t.publish();
+    }
+    await t.append(testEntry(6));
+    const sizes = await Promise.all(
+      [0, 1, 2, 5].map(async (index) => {
+        const kept = await t.log.checkpointCovering(index);
+        return openCheckpoint(kept!.checkpoint, [t.verifier], t.origin).size;
+      }),
+    );
+    assert.deepEqual(sizes, [2, 2, 4, 6]);
+    assert.equal(await t.log.checkpointCovering(6), undefined, 'leaf 6 is not published yet');
+    await t.log.close();
+  });
+
+  test('kept checkpoints: all for a week, then the first of each minute', async () => {
+    const t = await openTestLog();
+    const started = t.clock.now();
+    for (let i = 0; i < 180; i++) {
+      await t.append(testEntry(i));
+      await t.publish();
+    }
+    assert.equal((await keptSizes(t)).length, 180);
+    const minutes = Math.ceil((t.clock.now() - started) / KEEP_ONE_EVERY_MS) + 1;
+    assert.ok(minutes <= 4);
+    t.clock.advance(KEEP_ALL_MS + KEEP_ONE_EVERY_MS);
+    await settle();
+    // Each publication thins a bounded number; a few more, and all are done.
+    for (let i = 180; i < 185; i++) {
+      await t.append(testEntry(i));
+      await t.publish();
+    }
+    const kept = await keptSizes(t);
+    const old = kept.filter((size) => size <= 180);
+    assert.ok(old.length >= 3 && old.length <= minutes, `${old.length} of 180 are kept`);
+    assert.equal(old[0], 1, 'the first of the first minute stays');
+    assert.deepEqual(
+      kept.filter((size) => size > 180),
+      [181, 182, 183, 184, 185],
+    );
+    const covering = await t.log.checkpointCovering(100);
+    assert.ok(openCheckpoint(covering!.checkpoint, [t.verifier], t.origin).size > 100);
+    await t.log.close();
+  });
+});

@@ -1,0 +1,44 @@
+/** A Store whose commits can be made to fail: before anything was written, or after all of it was. */
+
+import type { Batch, Row, Scan, Store } from '../../src/storage/store.ts';
+
+export type Fault = 'not persisted' | 'persisted';
+
+export class FaultyStore implements Store {
+  readonly #inner: Store;
+  #fault: Fault | undefined;
+  #afterCommits = 0;
+  /** Commits that were asked for. */
+  commits = 0;
+
+  constructor(inner: Store) {
+    this.#inner = inner;
+  }
+
+  /** The commit after `afterCommits` more fails, once. */
+  failNext(fault: Fault, afterCommits = 0): void {
+    this.#fault = fault;
+    this.#afterCommits = afterCommits;
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    this.commits += 1;
+    const fault = this.#fault !== undefined && this.#afterCommits-- === 0 ? this.#fault : undefined;
+    if (!fault) return this.#inner.commit(batch);
+    this.#fault = undefined;
+    if (fault === 'persisted') await this.#inner.commit(batch);
+    throw new Error(`injected fault: ${fault}`);
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#inner.getMany(keys);
+  }
+
+  scan(range: Scan): Promise<Row[]> {
+    return this.#inner.scan(range);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
