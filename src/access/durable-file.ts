@@ -50,7 +50,10 @@ async function openAlone(path: string): Promise<FileHandle> {
     const file = await openNew(path);
     if (file) return file;
   }
-  throw new NewelError('log_in_use', `another edit is under way, or was interrupted: if none is, remove ${path}`);
+  throw new NewelError(
+    'log_in_use',
+    `another edit is under way, or was interrupted: if none is, remove ${path}`,
+  );
 }
 
 async function openNew(path: string): Promise<FileHandle | undefined> {

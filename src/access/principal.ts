@@ -1,6 +1,6 @@
 /** Who calls: what a token proves about its bearer, and no more. */
 
-/** `submit` adds entries, `audit` reads what is not public, `admin` does both. */
+/** Three separate duties: `submit` adds entries, `audit` reads what is not public, `admin` runs the log. */
 export const ROLES = ['submit', 'audit', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 

@@ -44,7 +44,8 @@ const HASH = /^[0-9a-f]{64}$/;
 
 /** Reads the text of a token file. Throws `malformed`, saying which token has what flaw. */
 export function parseTokenList(text: string): TokenRecord[] {
-  if (text.length > MAX_TOKENS_CHARS) throw new NewelError('too_large', `longer than ${MAX_TOKENS_CHARS} characters`);
+  if (text.length > MAX_TOKENS_CHARS)
+    throw new NewelError('too_large', `longer than ${MAX_TOKENS_CHARS} characters`);
   const list = parseJson(text);
   if (!Array.isArray(list)) throw new NewelError('malformed', 'not a JSON array');
   if (list.length > MAX_TOKENS) throw new NewelError('too_large', `more than ${MAX_TOKENS} tokens`);
@@ -63,7 +64,11 @@ export function parseTokenList(text: string): TokenRecord[] {
 /** The text of a token file. Throws `malformed` for what `parseTokenList` would not give back. */
 export function formatTokenList(tokens: readonly TokenRecord[]): string {
   const list = tokens.map(({ name, role, sources, hash, createdMs, expiresMs }) => ({
-    ...{ name, role, sources, hash, created: new Date(createdMs).toISOString() },
+    name,
+    role,
+    sources,
+    hash,
+    created: new Date(createdMs).toISOString(),
     ...(expiresMs === undefined ? {} : { expires: new Date(expiresMs).toISOString() }),
   }));
   const text = `${JSON.stringify(list, undefined, 2)}\n`;
@@ -83,7 +88,10 @@ export async function createToken(path: string, input: NewTokenInput): Promise<s
   const record = { name, role, sources, hash: hashToken(token), createdMs: nowMs };
   await editTokens(path, (tokens) => {
     if (tokens.some((other) => other.name === name)) {
-      throw new NewelError('usage', `there is a token named ${name}; revoke it first, or choose another name`);
+      throw new NewelError(
+        'usage',
+        `there is a token named ${name}; revoke it first, or choose another name`,
+      );
     }
     return [...tokens, { ...record, ...(expiresMs === undefined ? {} : { expiresMs }) }];
   });
@@ -99,7 +107,8 @@ export async function listTokens(path: string): Promise<TokenRecord[]> {
 export function revokeToken(path: string, name: string): Promise<void> {
   return editTokens(path, (tokens) => {
     const kept = tokens.filter((token) => token.name !== name);
-    if (kept.length === tokens.length) throw new NewelError('not_found', `there is no token of that name in ${path}`);
+    if (kept.length === tokens.length)
+      throw new NewelError('not_found', `there is no token of that name in ${path}`);
     return kept;
   });
 }
@@ -139,14 +148,22 @@ function parseRecord(item: unknown, where: string): TokenRecord {
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw flaw(where, `has an unknown member ${JSON.stringify(unknown)}`);
   if (typeof name !== 'string' || !NAME.test(name)) {
-    throw flaw(where, 'has a name that is not 1 to 64 letters, digits, dots, hyphens, underscores or at signs');
+    throw flaw(
+      where,
+      'has a name that is not 1 to 64 letters, digits, dots, hyphens, underscores or at signs',
+    );
   }
   if (!isRole(role)) throw flaw(where, 'has a role that is not submit, audit or admin');
   if (!Array.isArray(sources) || sources.length > MAX_SOURCES || !sources.every(isSource)) {
-    throw flaw(where, `has sources that are not at most ${MAX_SOURCES} texts of 1 to 255 visible ASCII characters`);
+    throw flaw(
+      where,
+      `has sources that are not at most ${MAX_SOURCES} texts of 1 to 255 visible ASCII characters`,
+    );
   }
-  if (role === 'submit' && sources.length === 0) throw flaw(where, 'may submit, but has no source to submit for');
-  if (typeof hash !== 'string' || !HASH.test(hash)) throw flaw(where, 'has a hash that is not 64 lower-case hex digits');
+  if (role === 'submit' && sources.length === 0)
+    throw flaw(where, 'may submit, but has no source to submit for');
+  if (typeof hash !== 'string' || !HASH.test(hash))
+    throw flaw(where, 'has a hash that is not 64 lower-case hex digits');
   const record = { name, role, sources, hash, createdMs: parseTime(created, `${where} has a created time`) };
   if (expires === undefined) return record;
   return { ...record, expiresMs: parseTime(expires, `${where} has an expires time`) };

@@ -73,7 +73,9 @@ class WatchedTokens {
     } catch (error) {
       const what = error instanceof Error ? error.message : 'cannot be read';
       const advice = 'put it right, or put it away and make tokens anew with: newel token create';
-      throw new NewelError('log_refused', `the token list ${this.#path}: ${what}; ${advice}`, { cause: error });
+      throw new NewelError('log_refused', `the token list ${this.#path}: ${what}; ${advice}`, {
+        cause: error,
+      });
     }
   }
 
@@ -131,7 +133,8 @@ class WatchedTokens {
     const found = await file.stat({ bigint: true });
     // Before parsing, so that a broken file is reported once and not every second.
     this.#version = versionOf(found);
-    if (found.size > MAX_TOKENS_CHARS) throw new NewelError('too_large', `longer than ${MAX_TOKENS_CHARS} bytes`);
+    if (found.size > MAX_TOKENS_CHARS)
+      throw new NewelError('too_large', `longer than ${MAX_TOKENS_CHARS} bytes`);
     return file.readFile('utf8');
   }
 

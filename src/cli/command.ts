@@ -45,7 +45,11 @@ const COMMON: Options = {
 };
 
 /** Reads a command's arguments. Throws `usage`. */
-export function parseCall(command: Command, args: readonly string[], terminal: Terminal): Call & { help: boolean } {
+export function parseCall(
+  command: Command,
+  args: readonly string[],
+  terminal: Terminal,
+): Call & { help: boolean } {
   const options: ParseArgsOptionsConfig = {};
   for (const [name, { value, multiple }] of Object.entries({ ...command.options, ...COMMON })) {
     options[name] = { type: value === undefined ? 'boolean' : 'string', multiple: multiple ?? false };
@@ -58,10 +62,16 @@ export function parseCall(command: Command, args: readonly string[], terminal: T
   const help = values['help'] === true;
   const [min, max] = command.positionals;
   if (!help && (positionals.length < min || positionals.length > max)) {
-    throw usage(command, positionals.length < min ? 'an argument is missing' : 'there are too many arguments');
+    throw usage(
+      command,
+      positionals.length < min ? 'an argument is missing' : 'there are too many arguments',
+    );
   }
   return {
-    ...{ terminal, positionals, texts, help },
+    terminal,
+    positionals,
+    texts,
+    help,
     text: (option) => texts(option)[0],
     has: (option) => values[option] === true,
     json: values['json'] === true,
@@ -102,7 +112,9 @@ export function usage(command: { readonly name: string }, flaw: string): NewelEr
 
 /** The help of one command. */
 export function formatHelp(command: Command): string {
-  const forms = command.usage.map((form) => `  newel ${command.name}${form === '' ? '' : ` ${form}`}\n`).join('');
+  const forms = command.usage
+    .map((form) => `  newel ${command.name}${form === '' ? '' : ` ${form}`}\n`)
+    .join('');
   const rows = Object.entries({ ...command.options, ...COMMON }).map(([name, { value, help }]) => [
     `  --${name}${value === undefined ? '' : ` ${value}`}`,
     help,

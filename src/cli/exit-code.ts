@@ -16,6 +16,7 @@ export const EXIT = {
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof NewelError)) return EXIT.refused;
   if (error.code === 'usage') return EXIT.usage;
-  if (error.code === 'unreachable' || error.code === 'malformed' || error.code === 'too_large') return EXIT.unreadable;
+  if (error.code === 'unreachable' || error.code === 'malformed' || error.code === 'too_large')
+    return EXIT.unreadable;
   return EXIT.refused;
 }

@@ -90,9 +90,12 @@ export async function readFolder(dir: string): Promise<Folder> {
   const state = await folderState(dir);
   if (state === 'unfinished') throw unfinished(paths);
   if (state !== 'log') {
-    const what = state === 'absent' ? 'there is no log at' : 'there is no newel.json in';
-    const advice = 'make one with: newel init --data DIR --origin NAME, or give the folder of one';
-    throw new NewelError('log_missing', `${what} ${dir}; ${advice}`);
+    throw new NewelError(
+      'log_missing',
+      state === 'absent'
+        ? `there is no log at ${dir}; make one with newel init, or give the folder of one with --data`
+        : `there is no newel.json in ${dir}; if it is the folder of a log, bring that file back; if not, give another`,
+    );
   }
   const text = await readFile(paths.config, 'utf8');
   return { ...parseFolderConfig(text, paths.config), paths };
@@ -124,19 +127,24 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
   if (unknown !== undefined) throw flaw(`has an unknown member ${JSON.stringify(unknown)}`);
   const known = KINDS.find((name) => name === kind);
   if (known === undefined) throw flaw('has a kind that is neither events nor opaque');
-  if (known !== 'opaque') throw flaw('is of a log of kind events, which this version of newel cannot serve yet');
+  if (known !== 'opaque')
+    throw flaw('is of a log of kind events, which this version of newel cannot serve yet');
   if (typeof origin !== 'string') throw flaw('has no origin');
   try {
     assertOrigin(origin);
   } catch (cause) {
     throw flaw('has an origin that is not one', cause);
   }
-  if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance)) throw flaw('has no instance of 32 hex digits');
+  if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance))
+    throw flaw('has no instance of 32 hex digits');
   if (issuer !== undefined && typeof issuer !== 'string') throw flaw('has an issuer that is not text');
   if (url !== undefined && typeof url !== 'string') throw flaw('has a url that is not text');
   if (!isObject(serve)) throw flaw('has no object serve');
   return {
-    ...{ kind: known, origin, instance, serve },
+    kind: known,
+    origin,
+    instance,
+    serve,
     ...(issuer === undefined ? {} : { issuer }),
     ...(url === undefined ? {} : { url }),
   };

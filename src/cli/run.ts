@@ -49,7 +49,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 function overview(): string {
   const rows = COMMANDS.map(({ name, summary }) => [`  ${name}`, summary]);
   return (
-    'newel: a transparency log that other people’s clients read\n\n' +
+    'newel: a transparency log that anybody can check\n\n' +
     `${formatTable(rows)}\n` +
     'newel COMMAND --help says more; newel --version says which newel this is.\n' +
     'Exit codes: 0 well · 1 false, or refused · 2 wrong usage · 3 cannot be read or reached\n'
@@ -70,8 +70,12 @@ function jsonError(error: unknown): string {
   return `${JSON.stringify({ error: { code, message } })}\n`;
 }
 
+/** For these, the message says it all, and a system call behind it adds nothing. */
+const SAID: readonly string[] = ['log_exists', 'log_in_use', 'log_missing'];
+
 /** The words of the system at the end of the causes, which say why (no such file, permission denied, no route). */
 function systemCause(error: Error): string {
+  if (error instanceof NewelError && SAID.includes(error.code)) return '';
   let cause = error.cause;
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause;
   return cause instanceof Error && !(cause instanceof NewelError) ? ` (${cause.message})` : '';

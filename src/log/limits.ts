@@ -1,5 +1,6 @@
 /** The defaults of the write path, with their reasons in `spec/log.md`. */
 
+import { WRITE_BUFFER_BYTES } from '../storage/write-buffer.ts';
 import type { PoolLimits } from './pool.ts';
 
 const MiB = 2 ** 20;
@@ -11,8 +12,8 @@ export const POOL_LIMITS: PoolLimits = {
   maxQueueBytes: 64 * MiB,
 };
 
-/** Three LevelDB write buffers: a round with so many bytes written after it has left the write-ahead log. */
-export const WRITE_BUFFERS_BYTES: number = 3 * 16 * MiB;
+/** A round with so many bytes written after it has left LevelDB's write-ahead log. */
+export const WRITE_BUFFERS_BYTES: number = 3 * WRITE_BUFFER_BYTES;
 
 /** How often the slot `none` is published at most, while the tree grows. */
 export const PUBLISH_INTERVAL_MS = 1000;

@@ -10,9 +10,8 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { NewelError } from '../errors.ts';
 import type { Batch, Row, Scan, Store } from './store.ts';
+import { WRITE_BUFFER_BYTES } from './write-buffer.ts';
 
-/** LevelDB's write buffer. Two may wait to be flushed; recovery counts in three of them (`log/recover.ts`). */
-export const WRITE_BUFFER_BYTES: number = 16 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
 const SCAN_BUFFER_BYTES = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 /**
  * Log lines: one JSON object a line, for machines that collect them and people who grep.
  *
- *   {"level":"info","time":"2026-11-20T12:00:08.123Z","msg":"log opened","size":41,"round":42,…,"duration_ms":12.3}
+ *   {"level":"info","time":"2026-11-20T12:00:08.123Z","size":41,"round":42,"duration_ms":12.3,"msg":"log opened and proved"}
  *
  * Units are in the names. What is never in a line: a token, a header, the bytes or the hash of an entry.
  * What can come many times a second (rounds, publications, requests that went well) is at debug level, and refusals
@@ -45,7 +45,12 @@ const MAX_CAUSES = 5;
 
 export function createLines({ level, write, now = Date.now }: LinesOptions): Lines {
   const logger = pino(
-    { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     { write },
   );
   let refused = 0;
@@ -62,9 +67,15 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
         case 'guard_caught_up':
           return logger.warn({ round: signal.round }, 'the guard was one round behind, and has caught up');
         case 'clock_waited':
-          return logger.warn({ waited_ms: signal.waitedMs }, 'the clock was behind the last head; waited for it');
+          return logger.warn(
+            { waited_ms: signal.waitedMs },
+            'the clock was behind the last head; waited for it',
+          );
         case 'clock_accepted':
-          return logger.warn({ behind_ms: signal.behindMs }, 'the clock is behind the last head, and was accepted');
+          return logger.warn(
+            { behind_ms: signal.behindMs },
+            'the clock is behind the last head, and was accepted',
+          );
         case 'round': {
           const { round, entries, bytes, size, commitMs, guardMs } = signal;
           const durations = { commit_ms: tenths(commitMs), guard_ms: tenths(guardMs) };
@@ -86,7 +97,10 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
         case 'tokens_read':
           return logger.info({ tokens: signal.tokens }, 'token list read');
         case 'tokens_unreadable':
-          return logger.error(errorFields(signal.error), 'token list not readable: the last good one stays in force');
+          return logger.error(
+            errorFields(signal.error),
+            'token list not readable: the last good one stays in force',
+          );
       }
     },
     request({ method, route, status, durationMs }) {

@@ -118,7 +118,14 @@ test('refuses a size that is none, and hashes that are not of that size', () => 
     [2 ** 32, 0],
     [2 ** 32 + 1, 1],
   ] as const) {
-    assert.throws(() => new CompactRange(size, new Array<Uint8Array>(count).fill(hash)), RangeError);
+    assert.throws(
+      () =>
+        new CompactRange(
+          size,
+          Array.from({ length: count }, () => hash),
+        ),
+      RangeError,
+    );
   }
 });
 

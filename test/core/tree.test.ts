@@ -119,7 +119,7 @@ test('a reader that fails, or breaks its promise, is not believed', async () => 
   );
   const leaf = referenceLeafHash(Uint8Array.of(0));
   for (const count of [0, 2, 4]) {
-    const read = (): Promise<Uint8Array[]> => Promise.resolve(new Array<Uint8Array>(count).fill(leaf));
+    const read = (): Promise<Uint8Array[]> => Promise.resolve(Array.from({ length: count }, () => leaf));
     await assert.rejects(readRoot(7, read), /^Error: bug: 3 nodes asked for/);
     await assert.rejects(hashRanges([{ begin: 0, end: 7 }], read), /^Error: bug: 3 nodes asked for/);
   }

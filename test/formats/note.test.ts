@@ -49,7 +49,7 @@ const signer = ed25519Signer('log.example', seed, nodeEd25519);
 const vkey = newVkey('log.example', KEY_TYPE.ed25519, nodeEd25519.publicKey(seed));
 const verifier = ed25519Verifier(vkey, nodeEd25519);
 
-test('a damaged note is refused, or is the one note of its parts; and none opens but by an unknown line', () => {
+test('a damaged note is refused, or is the one note of its parts; and none opens', () => {
   const text = 'a text\n\nwith — blank line é\n';
   const note = signNote(text, [signer]);
   const { refused, accepted } = assertStrict(mutationsOf(note), parseNote, formatNote);
@@ -80,8 +80,7 @@ const signature: fc.Arbitrary<NoteSignature> = fc.record({
 });
 const text = fc
   .string({ unit: 'grapheme' })
-  .map((line) => line.replace(/[\0-\x09\x0b-\x1f]/g, '\n'))
-  .map((line) => `${line}\n`);
+  .map((line) => `${Array.from(line, (char) => (char < ' ' ? '\n' : char)).join('')}\n`);
 
 test('notes read back part by part', () => {
   const plain = ({ text: signed, signatures }: Note): object => ({
@@ -98,6 +97,17 @@ test('notes read back part by part', () => {
     }),
     { numRuns },
   );
+});
+
+test('every key id has a line, the first and the last too', () => {
+  for (const [keyId, line] of [
+    [0, '— a AAAAAAE=\n'],
+    [2 ** 32 - 1, '— a /////wE=\n'],
+  ] as const) {
+    const note = formatNote({ text: 'a\n', signatures: [{ name: 'a', keyId, signature: Uint8Array.of(1) }] });
+    assert.equal(Buffer.from(note).toString('utf8'), `a\n\n${line}`);
+    assert.equal(parseNote(note).signatures[0]?.keyId, keyId);
+  }
 });
 
 test('what is signed opens to the same text', () => {

@@ -16,8 +16,11 @@ runCases<{ path: string }>('tile-path/parse.json', ({ path }) => {
 const index = fc.oneof(fc.maxSafeNat(), fc.nat(2000), fc.integer({ min: 2 ** 32 - 5, max: 2 ** 32 + 5 }));
 const width = fc.integer({ min: 1, max: 256 });
 const tilePath: fc.Arbitrary<TilePath> = fc.oneof(
-  fc.record({ kind: fc.constant('tile' as const), level: fc.nat(63), index, width }),
-  fc.record({ kind: fc.constant('entries' as const), index, width }),
+  fc.record(
+    { kind: fc.constant('tile' as const), level: fc.nat(63), index, width },
+    { noNullPrototype: true },
+  ),
+  fc.record({ kind: fc.constant('entries' as const), index, width }, { noNullPrototype: true }),
 );
 
 test('every path reads back as the coordinates it was made of', () => {

@@ -80,7 +80,7 @@ test('no damaged vkey is accepted', () => {
 });
 
 test('no damaged signer key is accepted, and no refusal tells of it', () => {
-  const [{ skey }] = readCases<{ skey: string }>('vkey/skey.json') as [{ skey: string }];
+  const { skey } = readCases<{ skey: string }>('vkey/skey.json')[0]!;
   const secret = skey.slice(skey.lastIndexOf('+') + 1);
   for (let at = 0; at < skey.length; at++) {
     for (const text of [

@@ -108,6 +108,29 @@ describe('one flipped byte in the write-ahead log', () => {
     }
   });
 
+  test('a torn tail, of a round that nobody was told of: opens without it, wherever it is torn', async () => {
+    const { test: t, path, guarded } = await closedLog([3, 300]);
+    const { log, guard, close } = await open(t, path, guarded);
+    const before = guard.head;
+    // A crash after the commit and before the guard: the guard keeps the round before.
+    guard.write = () => Promise.reject(new Error('crashed'));
+    await assert.rejects(log.append({ entry: testEntry(303) }), { code: 'storage_failed' });
+    await close();
+    const wal = await walPath(path);
+    const bytes = await readFile(wal);
+    const { fragments } = recordOfRound(parseWal(bytes), before.sequence + 1);
+    const [{ from, to }] = [fragments[0]!];
+    for (const length of [from, from + 1, from + 7, Math.floor((from + to) / 2), to - 1, to]) {
+      const copy = join(folder, `copy${copies++}`);
+      await cp(path, copy, { recursive: true });
+      await writeFile(await walPath(copy), bytes.subarray(0, length));
+      const torn = await open(t, copy, before);
+      assert.equal(torn.log.revealed.size, length === to ? 304 : 303);
+      assert.equal((await torn.log.append({ entry: testEntry(500) })).index, length === to ? 304 : 303);
+      await torn.close();
+    }
+  });
+
   test('an undamaged copy opens, and goes on', async () => {
     const { test: t, path, guarded } = await closedLog([1, 300, 2]);
     const { log, close } = await open(t, path, guarded);

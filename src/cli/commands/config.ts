@@ -1,0 +1,48 @@
+/** `newel config`: what `serve` would use, and where each value comes from. */
+
+import type { Call, Command } from '../command.ts';
+import { DATA_OPTION, dataDir } from '../data-folder.ts';
+import { EXIT } from '../exit-code.ts';
+import { readFolder } from '../folder.ts';
+import { resolveSettings, SETTING_OPTIONS } from '../settings.ts';
+import { formatTable, paint } from '../terminal.ts';
+
+export const config: Command = {
+  name: 'config',
+  summary: 'print the settings of serve and where each comes from',
+  usage: ['[--data DIR] [any flag of serve]'],
+  about:
+    'Prints each setting that serve would use with the same flags and environment, and the source of its value.',
+  options: { data: DATA_OPTION, ...SETTING_OPTIONS },
+  positionals: [0, 0],
+  run: runConfig,
+};
+
+async function runConfig(call: Call): Promise<number> {
+  const { terminal } = call;
+  const folder = await readFolder(dataDir(call));
+  const { rows } = resolveSettings({
+    folder,
+    flag: (name) => call.text(name),
+    env: terminal.env,
+    cwd: terminal.cwd,
+  });
+  if (call.json) {
+    const shown = rows.map(({ flag, env, value, unit, source }) => ({
+      setting: flag,
+      value: value ?? null,
+      unit: unit ?? null,
+      source,
+      env,
+    }));
+    terminal.out.write(`${JSON.stringify(shown)}\n`);
+    return EXIT.ok;
+  }
+  const table = rows.map(({ flag, value, unit, source }) => [
+    flag,
+    value === undefined ? '–' : `${value}${unit === undefined ? '' : ` ${unit}`}`,
+    source === 'default' ? paint(terminal, terminal.out, 'dim', source) : source,
+  ]);
+  terminal.out.write(formatTable(table));
+  return EXIT.ok;
+}

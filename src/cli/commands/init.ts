@@ -1,0 +1,100 @@
+/** `newel init`: makes a log, once. */
+
+import { resolve } from 'node:path';
+import { createToken } from '../../access/token-list.ts';
+import type { Role } from '../../access/principal.ts';
+import { NewelError } from '../../errors.ts';
+import { type Call, type Command, usage } from '../command.ts';
+import { createFolder } from '../create-folder.ts';
+import { EXIT } from '../exit-code.ts';
+import { parsePublicUrl } from '../settings.ts';
+import { formatFields } from '../terminal.ts';
+
+/** The tokens that a log begins with, by their names. */
+const FIRST_TOKENS: readonly Role[] = ['admin', 'submit'];
+/** What they speak for, until the operator makes tokens for the sources there are. */
+const FIRST_SOURCE = 'default';
+
+export const init: Command = {
+  name: 'init',
+  summary: 'make a new log',
+  usage: ['--data DIR --origin NAME [--kind opaque] [--guard PATH] [--public-url URL]'],
+  about:
+    'Makes a log in a new folder: keys, policy, tokens, database, and beside it the guard, with the empty tree signed.\n' +
+    'Origin and kind stay for ever. The origin is the public URL prefix without scheme, like log.example/bank.\n' +
+    'Two tokens are printed, once; only their hashes are kept. Never back up keys/ and the guard with the database.',
+  options: {
+    data: { value: 'DIR', help: 'the folder to make; it must not exist, or be empty' },
+    origin: { value: 'NAME', help: 'the name of the log, for ever' },
+    kind: { value: 'KIND', help: 'opaque: entries are bytes (default, and the only kind yet)' },
+    guard: { value: 'PATH', help: 'where to make the guard, better on another volume (default: DIR.guard)' },
+    'public-url': { value: 'URL', help: 'the URL that the world reaches the log at' },
+  },
+  positionals: [0, 0],
+  run: runInit,
+};
+
+async function runInit(call: Call): Promise<number> {
+  const { terminal } = call;
+  const data = call.text('data');
+  const origin = call.text('origin');
+  if (data === undefined) throw usage(init, '--data is needed');
+  if (origin === undefined) throw usage(init, '--origin is needed');
+  checkKind(call.text('kind') ?? 'opaque');
+  const guard = call.text('guard');
+  const dir = resolve(terminal.cwd, data);
+  const { folder, vkey } = await createFolder({
+    dir,
+    origin,
+    guard: guard === undefined ? undefined : resolve(terminal.cwd, guard),
+    url: publicUrlOf(call),
+  });
+  const tokens: [Role, string][] = [];
+  for (const role of FIRST_TOKENS) {
+    const input = { name: role, role, sources: [FIRST_SOURCE], nowMs: Date.now() };
+    tokens.push([role, await createToken(folder.paths.tokens, input)]);
+  }
+  const guardPath = guard === undefined ? folder.paths.guard : resolve(terminal.cwd, guard);
+  if (call.json) {
+    const made = {
+      origin,
+      kind: folder.kind,
+      vkey,
+      folder: dir,
+      guard: guardPath,
+      tokens: Object.fromEntries(tokens),
+    };
+    terminal.out.write(`${JSON.stringify(made)}\n`);
+    return EXIT.ok;
+  }
+  terminal.out.write(
+    formatFields([
+      ['origin', origin],
+      ['vkey', vkey],
+      ['folder', dir],
+      ['guard', `${guardPath} (never in a backup, never restored)`],
+      ...tokens.map(([role, token]) => [`${role} token`, token] as const),
+    ]),
+  );
+  terminal.err.write(
+    'The tokens are shown this once; newel token makes others.\n' + `Next: newel serve --data ${data}\n`,
+  );
+  return EXIT.ok;
+}
+
+function checkKind(kind: string): void {
+  if (kind === 'opaque') return;
+  if (kind === 'events')
+    throw usage(init, 'this version of newel makes opaque logs only; events come with a later one');
+  throw usage(init, '--kind is not opaque');
+}
+
+function publicUrlOf(call: Call): string | undefined {
+  const text = call.text('public-url');
+  if (text === undefined) return undefined;
+  try {
+    return parsePublicUrl(text);
+  } catch (error) {
+    throw error instanceof NewelError ? usage(init, `--public-url ${error.message}`) : error;
+  }
+}

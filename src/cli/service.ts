@@ -1,0 +1,166 @@
+/**
+ * A log that is served: from opening the folder to letting go of it.
+ *
+ *   listen ─ open and prove ─ serve ─┬─ stop()            a signal: answer what is under way, last round, publish, close
+ *                                    └─ the log is fatal  answer 503 to what is under way, close; `ended` is `failed`
+ */
+
+import type { Hono } from 'hono';
+import { openTokens, type Tokens } from '../access/tokens.ts';
+import { createApp, createPublicApp, type Site } from '../http/app.ts';
+import { listen, type Listening } from '../http/listen.ts';
+import { systemClock } from '../log/clock.ts';
+import type { Log } from '../log/log.ts';
+import type { PoolLimits } from '../log/pool.ts';
+import { errorFields, type Lines } from '../telemetry/lines.ts';
+import type { Folder } from './folder.ts';
+import { openFolderLog, readPolicy } from './open-log.ts';
+import type { ServeSettings } from './settings.ts';
+import { readSoftware } from './version.ts';
+
+export interface ServiceOptions {
+  readonly folder: Folder;
+  readonly settings: ServeSettings;
+  readonly acceptClock?: boolean;
+  /** Ports after the one asked for that may be tried. */
+  readonly tryNextPorts?: number;
+  readonly lines: Lines;
+}
+
+export interface Service {
+  /** Where it listens. */
+  readonly listening: { readonly host: string; readonly port: number; readonly url: string };
+  /** The public URL. */
+  readonly url: string;
+  readonly vkey: string;
+  /** What GET /v1/log answers: the trust file. */
+  readTrust(): Promise<unknown>;
+  /** Ends it in order; the same as `ended`. */
+  stop(): Promise<End>;
+  /** Resolves when all is closed. `failed`: a write failed, or closing did; the next start finds out. */
+  readonly ended: Promise<End>;
+}
+
+export type End = 'stopped' | 'failed';
+
+/** How long requests under way may take once it ends. The rest of 10 s is for the last round and its publication. */
+const GRACE_MS = 5000;
+
+/** Listens, opens and proves, then serves. Throws what `listen` and `openFolderLog` throw; then nothing is left open. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { folder, settings, lines, acceptClock = false, tryNextPorts = 0 } = options;
+  const opened: Opened = { sockets: [], tokens: undefined, log: undefined };
+  let resolveEnded: (end: End) => void;
+  const ended = new Promise<End>((resolve) => (resolveEnded = resolve));
+  let state: 'starting' | 'serving' | 'ending' = 'starting';
+  let failed = false;
+  const end = (): Promise<End> => {
+    if (state !== 'ending') {
+      state = 'ending';
+      void closeAll(opened, lines).then((clean) => resolveEnded(clean && !failed ? 'stopped' : 'failed'));
+    }
+    return ended;
+  };
+
+  try {
+    // Bound before the log is proved: a port that is taken is told at once, and whoever asks meanwhile gets a 503.
+    const main = await listen({ ...settings.listen, tryNextPorts });
+    opened.sockets.push(main);
+    const open = settings.listenPublic && (await listen(settings.listenPublic));
+    if (open) opened.sockets.push(open);
+
+    const { log, key } = await openFolderLog(folder, {
+      guard: settings.guard,
+      acceptClock,
+      limits: limitsOf(settings),
+      publishIntervalMs: settings.publishIntervalMs,
+      onSignal: (signal) => {
+        lines.log(signal);
+        if (signal.event !== 'fatal') return;
+        failed = true;
+        if (state === 'serving') void end();
+      },
+    });
+    opened.log = log;
+    const policy = await readPolicy(folder, key.vkey);
+    const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
+    opened.tokens = tokens;
+
+    const site: Site = {
+      log,
+      policy,
+      verifier: key.verifier,
+      vkeys: [key.vkey],
+      url: settings.publicUrl ?? main.url,
+      software: readSoftware(),
+      now: () => systemClock.now(),
+      mayReadRevealed: (authorization) => isKnown(() => tokens.authenticate(authorization)),
+      onRequest: (request) => lines.request(request),
+      onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
+    };
+    const app = createApp(site, { authenticate: (authorization) => tokens.authenticate(authorization) });
+    open?.serve(createPublicApp(site));
+    main.serve(app);
+    state = 'serving';
+    if (failed) void end();
+    const { host, port, url } = main;
+    return {
+      listening: { host, port, url },
+      url: site.url,
+      vkey: key.vkey,
+      readTrust: () => readTrust(app),
+      stop: end,
+      ended,
+    };
+  } catch (error) {
+    await closeAll(opened, lines);
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly sockets: Listening[];
+  tokens: Tokens | undefined;
+  log: Log | undefined;
+}
+
+/** Nothing new comes in before the log finishes what came. Returns whether all closed well. */
+async function closeAll({ sockets, tokens, log }: Opened, lines: Lines): Promise<boolean> {
+  let clean = true;
+  const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
+    try {
+      await closing;
+    } catch (error) {
+      clean = false;
+      lines.say('error', `${what} did not close well`, errorFields(error));
+    }
+  };
+  await close('the sockets', Promise.all(sockets.map((socket) => socket.close(GRACE_MS))));
+  tokens?.close();
+  await close('the log', log?.close());
+  return clean;
+}
+
+function limitsOf({
+  maxQueueEntries,
+  maxQueueBytes,
+  maxRoundEntries,
+  maxRoundBytes,
+}: ServeSettings): PoolLimits {
+  return { maxQueueEntries, maxQueueBytes, maxRoundEntries, maxRoundBytes };
+}
+
+function isKnown(authenticate: () => unknown): boolean {
+  try {
+    authenticate();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function readTrust(app: Hono): Promise<unknown> {
+  const response = await app.request('/v1/log');
+  if (!response.ok) throw new Error(`bug: /v1/log answers ${response.status}`);
+  return response.json();
+}

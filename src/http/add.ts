@@ -1,0 +1,49 @@
+/**
+ * `POST /add`: an entry for a log of opaque entries. The body is the entry, any bytes of any content type; the answer,
+ * once a signed and durable head covers it, is its index and a newline.
+ *
+ * The order is that of design §5: who it is, then room in the queue, then the body. So a log that is full says so
+ * before it has read anything, and what is being read has its place for certain.
+ */
+
+import type { Context, Hono } from 'hono';
+import type { Principal } from '../access/principal.ts';
+import { NewelError } from '../errors.ts';
+import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
+import { declaredLength, readBody } from './body.ts';
+import { CACHE, initOf, respond, TEXT } from './respond.ts';
+import { addRoute } from './route.ts';
+import type { Site } from './site.ts';
+import { headerOf } from './target.ts';
+
+/** What writing needs beside the site. */
+export interface WriteSite {
+  /** Throws `unauthenticated`. */
+  authenticate(authorization: string | undefined): Principal;
+}
+
+const ADDED = initOf(200, {
+  'Content-Type': TEXT,
+  'Cache-Control': CACHE.none,
+  'X-Content-Type-Options': 'nosniff',
+});
+
+export function addAddRoute(app: Hono, site: Site, write: WriteSite): void {
+  addRoute(app, site, '/add', (c) => add(c, site, write), { method: 'POST' });
+}
+
+async function add(c: Context, { log }: Site, write: WriteSite): Promise<Response> {
+  const principal = write.authenticate(headerOf(c, 'authorization'));
+  if (principal.role !== 'submit') {
+    throw new NewelError('forbidden', 'adding an entry needs a token of the role submit');
+  }
+  const reservation = log.reserve(declaredLength(c, MAX_ENTRY_BYTES));
+  try {
+    const entry = await readBody(c, reservation.bytes);
+    const { index } = await log.append({ entry, reservation });
+    return respond(c, `${index}\n`, ADDED);
+  } finally {
+    // Of no effect once the entry has taken its place.
+    reservation.release();
+  }
+}

@@ -1,0 +1,90 @@
+/** `GET /`: the log for people. Which log it is, by which keys, how far it has come, and how to check that. */
+
+import type { Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import { formatBase64 } from '../formats/base64.ts';
+import { type Html, respondPage } from './page.ts';
+import { formatTime } from './respond.ts';
+import { addRoute } from './route.ts';
+import type { Site } from './site.ts';
+
+export function addLandingRoute(app: Hono, site: Site): void {
+  addRoute(app, site, '/', (c) => showLanding(c, site));
+}
+
+const KIND_WORDS = {
+  opaque: 'A transparency log of opaque entries.',
+  events: 'A transparency log of step-up authentication events.',
+} as const;
+
+function showLanding(c: Context, { log, url, vkeys, software, now }: Site): Promise<Response> {
+  const { origin, kind } = log.identity;
+  const { size, root, timeMs } = log.published;
+  const body = html`
+    <p>${KIND_WORDS[kind]} Append-only: what is in it can be proven, and cannot be taken out unnoticed.</p>
+    <h2>Newest checkpoint</h2>
+    <dl class="card">
+      <dt>Leaves</dt>
+      <dd>${new Intl.NumberFormat('en').format(size)}</dd>
+      <dt>Root</dt>
+      <dd><code>${formatBase64(root)}</code></dd>
+      <dt>Published</dt>
+      <dd>
+        <time datetime="${formatTime(timeMs)}">${ageInWords(now() - timeMs)}</time>
+        <span class="soft">(${formatTime(timeMs)})</span>
+      </dd>
+    </dl>
+    <h2>${vkeys.length === 1 ? 'Key' : 'Keys'}</h2>
+    ${vkeys.map((vkey) => html`<pre>${vkey}</pre>`)}
+    <h2>Read</h2>
+    <ul class="card">
+      ${LINKS.map(([path, what]) => link(path, what))} ${size > 0 ? leafLinks(size) : ''}
+    </ul>
+    <h2>Verify</h2>
+    <p>Keep what you pin, then compare: a later checkpoint must extend an earlier one.</p>
+    <pre>
+curl -fs ${url}/v1/log > log.json
+newel head --url ${url}
+newel fsck --url ${url}</pre>
+    <p>
+      Any client of <a href="https://c2sp.org/tlog-tiles" rel="noreferrer">C2SP tlog-tiles</a> reads this log:
+      <code>/checkpoint</code>, <code>/tile/&lt;L&gt;/&lt;N&gt;</code>, <code>/tile/entries/&lt;N&gt;</code>.
+    </p>
+    <footer>${software.name} ${software.version}</footer>
+  `;
+  return respondPage(c, origin, body);
+}
+
+const LINKS = [
+  ['/checkpoint', 'the newest published tree head, signed'],
+  ['/v1/log', 'origin, keys, policy and limits: the one thing to pin'],
+  ['/v1/tree-head', 'the heads as JSON'],
+  ['/v1/leaves?limit=10', 'leaves with their entries'],
+] as const;
+
+function leafLinks(size: number): Html {
+  const last = `/v1/leaves/${size - 1}`;
+  return html`${link(last, 'the newest leaf, with its audit path')}
+  ${link(`${last}/proof`, 'its proof, to be kept and checked offline')}`;
+}
+
+function link(path: string, what: string): Html {
+  return html`<li>
+    <a href="${path}"><code>${path}</code></a> <span class="soft">${what}</span>
+  </li>`;
+}
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+] as const;
+
+/** An age in its largest whole unit: "3 minutes ago". */
+export function ageInWords(ageMs: number): string {
+  const [name, unitMs] = UNITS.find(([, ms]) => ageMs >= ms) ?? ['second', 1000];
+  const count = Math.floor(ageMs / unitMs);
+  if (count <= 0) return 'just now';
+  return `${count} ${name}${count === 1 ? '' : 's'} ago`;
+}

@@ -1,0 +1,136 @@
+/** Leaves with their entries, and the tlog-proof of one. The names are those of RFC 6962 §4. */
+
+import type { Context, Hono } from 'hono';
+import { HASH_SIZE } from '../core/hash.ts';
+import { proveInclusion, verifyInclusion } from '../core/proof.ts';
+import { TILE_WIDTH } from '../core/tile.ts';
+import { NewelError } from '../errors.ts';
+import { formatBase64 } from '../formats/base64.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { parseEntries } from '../formats/entry-bundle.ts';
+import { formatTlogProof } from '../formats/tlog-proof.ts';
+import { type Bound, boundOf, cachingOf, findIndex } from './bound.ts';
+import { OwnHeads } from './heads.ts';
+import { JSON_TYPE, respond, respondJson, TEXT_INIT } from './respond.ts';
+import { addRoute } from './route.ts';
+import type { Site } from './site.ts';
+import { type LeafRef, numberOf, parseLeafRef, pathOf, queryOf, targetOf } from './target.ts';
+
+/** Leaves in an answer where the query does not say, and at most. */
+export const DEFAULT_LEAVES = 100;
+export const MAX_LEAVES = 1000;
+/** Characters of `leaf_input` in an answer, unless its first leaf alone has more. */
+const MAX_LEAVES_CHARS: number = 4 * 2 ** 20;
+
+interface Leaf {
+  readonly leaf_index: number;
+  readonly leaf_input: string;
+  readonly leaf_hash: string;
+}
+
+export function addLeafRoutes(app: Hono, site: Site): void {
+  const heads = new OwnHeads(site);
+  const produces = JSON_TYPE;
+  addRoute(app, site, '/v1/leaves', (c) => showLeaves(c, site), { produces });
+  addRoute(app, site, '/v1/leaves/:leaf', (c) => showLeaf(c, site), { produces });
+  addRoute(app, site, '/v1/leaves/:leaf/proof', (c) => showProof(c, site, heads), { produces: 'text/plain' });
+}
+
+async function showLeaves(c: Context, site: Site): Promise<Response> {
+  const query = queryOf(c, ['start', 'limit']);
+  const start = numberOf(query.start, 'start', 0);
+  const limit = numberOf(query.limit, 'limit', DEFAULT_LEAVES);
+  if (limit === 0) throw new NewelError('malformed', 'limit is at least 1');
+  const bound = boundOf(c, site);
+  // One past the last leaf is where a reader that keeps up begins: an empty answer, no error.
+  if (start > bound.size) {
+    throw new NewelError(
+      'not_found',
+      `start is beyond the newest checkpoint, which has ${bound.size} leaves`,
+    );
+  }
+  const items = await readLeaves(site, start, Math.min(bound.size, start + Math.min(limit, MAX_LEAVES)));
+  const next = start + items.length;
+  const body = { items, tree_size: bound.size, next: next < bound.size ? next : null };
+  return respondJson(c, body, cachingOf(bound, 'short'));
+}
+
+/** Leaves [start, end), or fewer where they are large; at least one if there is one. */
+async function readLeaves(site: Site, start: number, end: number): Promise<Leaf[]> {
+  const items: Leaf[] = [];
+  let chars = 0;
+  for (let at = start; at < end;) {
+    const index = Math.floor(at / TILE_WIDTH);
+    const first = index * TILE_WIDTH;
+    const width = Math.min(TILE_WIDTH, end - first);
+    const [bundle, tile] = await Promise.all([
+      site.log.readBundle(index, width),
+      site.log.readTile({ level: 0, index, width }),
+    ]);
+    const entries = parseEntries(bundle, width);
+    for (; at < first + width; at++) {
+      const leafInput = formatBase64(entries[at - first]!);
+      chars += leafInput.length;
+      if (items.length > 0 && chars > MAX_LEAVES_CHARS) return items;
+      const hash = tile.subarray((at - first) * HASH_SIZE, (at - first + 1) * HASH_SIZE);
+      items.push({ leaf_index: at, leaf_input: leafInput, leaf_hash: formatBase64(hash) });
+    }
+  }
+  return items;
+}
+
+async function showLeaf(c: Context, site: Site): Promise<Response> {
+  const ref = leafRefOf(c);
+  const bound = boundOf(c, site);
+  const index = await findIndex(site, ref, bound.size);
+  const [leaf] = await readLeaves(site, index, index + 1);
+  const body = {
+    ...leaf!,
+    tree_size: bound.size,
+    audit_path: (await provenPath(site, index, bound)).map(formatBase64),
+    proof_url: `${site.url}/v1/leaves/${index}/proof`,
+  };
+  return respondJson(c, body, cachingOf(bound, 'short'));
+}
+
+async function showProof(c: Context, site: Site, heads: OwnHeads): Promise<Response> {
+  const ref = leafRefOf(c);
+  const bound = boundOf(c, site);
+  const index = await findIndex(site, ref, bound.size);
+  const note = await coveringNote(site, heads, index);
+  const head = heads.open(note);
+  const path = await provenPath(site, index, head);
+  const isPrivate = head.size > site.log.published.size;
+  const proof = formatTlogProof({ index, path, checkpoint: note });
+  return respond(c, proof, TEXT_INIT[cachingOf({ ...bound, isPrivate }, 'short')]);
+}
+
+/**
+ * The checkpoint that a proof stands on: the earliest kept one that covers the leaf, so that its witnesses' times bound
+ * the leaf from above; for a leaf that is not published, which only the bearer of a token gets here, the signed head.
+ */
+async function coveringNote(site: Site, heads: OwnHeads, index: number): Promise<Uint8Array> {
+  const { published, revealed } = site.log;
+  if (index >= published.size) return revealed.checkpoint;
+  const kept = await site.log.checkpointCovering(index);
+  // What is kept is durable a moment before it is published; until then the slot's own checkpoint serves.
+  return kept && heads.open(kept.checkpoint).size <= published.size ? kept.checkpoint : published.checkpoint;
+}
+
+/** The audit path of a leaf, checked by our own verifier against the root that was signed. */
+async function provenPath(
+  site: Site,
+  index: number,
+  { size, root }: Pick<Bound | Checkpoint, 'size' | 'root'>,
+): Promise<Uint8Array[]> {
+  const path = await proveInclusion(index, size, site.log.hashes(size));
+  const [leafHash] = await site.log.hashes(size)([{ level: 0, index }]);
+  verifyInclusion(index, size, leafHash!, path, root);
+  return path;
+}
+
+function leafRefOf(c: Context): LeafRef {
+  queryOf(c, []);
+  // Not Hono's parameter, which is percent-decoded.
+  return parseLeafRef(pathOf(targetOf(c.req.raw, c.env)).split('/')[3] ?? '');
+}

@@ -1,0 +1,150 @@
+/**
+ * The socket. It is bound before the log is opened, so that a port that is taken is known at once; until an app is
+ * served, every request is told to come back.
+ *
+ * Nothing here waits for a client for ever: not for its headers, not for its body, not for it to read the answer.
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { NewelError } from '../errors.ts';
+import { PROBLEM } from './respond.ts';
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** How many following ports may be tried where one is taken. */
+  readonly tryNextPorts?: number;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  /** To reach it from this machine; no trailing slash. */
+  readonly url: string;
+  /** Answers with `app` from now on. */
+  serve(app: Hono): void;
+  /** Stops accepting, lets requests under way finish for at most `graceMs`, then closes every connection. */
+  close(graceMs: number): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 10_000;
+/** For the whole of a request: the largest body needs 2 kB a second. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of the usual proxies, so that they close first and never meet a closed connection. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** Without a byte in either direction. */
+const SOCKET_TIMEOUT_MS = 120_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_PORT = 65_535;
+/** How often connections that have become idle are looked for while closing. */
+const CLOSE_INTERVAL_MS = 20;
+
+/** Throws `usage` where the port is taken, and no next one is free or may be tried, or the address is not ours. */
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const { host, port: wanted, tryNextPorts = 0 } = options;
+  let answer: Answer = answerStarting;
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: 1000,
+    },
+    (incoming, outgoing) => void answer(incoming, outgoing),
+  );
+  server.setTimeout(SOCKET_TIMEOUT_MS);
+  const port = await bind(server, host, wanted, tryNextPorts);
+  // A connection that cannot be accepted (too many open files, say) is no reason to end the process.
+  server.on('error', (error) => process.emitWarning(error));
+  return {
+    host,
+    port,
+    url: `http://${reachable(host)}:${port}`,
+    serve(app) {
+      answer = getRequestListener(app.fetch, { hostname: reachable(host), errorHandler: answerFailure });
+    },
+    close: (graceMs) => close(server, graceMs),
+  };
+}
+
+type Answer = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown;
+
+async function bind(server: Server, host: string, wanted: number, tryNextPorts: number): Promise<number> {
+  for (let port = wanted; ; port++) {
+    try {
+      return await bindOnce(server, host, port);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EADDRINUSE' && wanted !== 0 && port < wanted + tryNextPorts && port < MAX_PORT) continue;
+      throw new NewelError('usage', whyNotBound(code, host, wanted, port), { cause: error });
+    }
+  }
+}
+
+function whyNotBound(code: unknown, host: string, first: number, last: number): string {
+  if (code !== 'EADDRINUSE') return `cannot listen on port ${last} of ${host}`;
+  return first === last
+    ? `port ${first} of ${host} is taken`
+    : `ports ${first} to ${last} of ${host} are all taken`;
+}
+
+function bindOnce(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new Error('bug: bound to no port'));
+      else resolve(address.port);
+    });
+  });
+}
+
+/** How this machine names the host: a wildcard address is no destination, and IPv6 goes in brackets. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A kept-alive connection whose last request was under way at `close` becomes idle later, and would stay open.
+  const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_INTERVAL_MS);
+  const force = setTimeout(() => server.closeAllConnections(), graceMs);
+  server.closeIdleConnections();
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(force);
+}
+
+const STARTING = problemBody(503, 'Starting', 'the log is being opened and proved', 'storage_failed');
+const BAD_TARGET = problemBody(
+  400,
+  'Malformed request',
+  'the request target or the Host header is invalid',
+  'malformed',
+);
+
+/** A problem that no app has answered: its type says nothing more than its status. */
+function problemBody(status: number, title: string, detail: string, code: string): string {
+  return `${JSON.stringify({ type: 'about:blank', title, status, detail, code })}\n`;
+}
+
+function answerStarting(_incoming: IncomingMessage, outgoing: ServerResponse): void {
+  outgoing.writeHead(503, { 'Content-Type': PROBLEM, 'Cache-Control': 'no-store', 'Retry-After': '1' });
+  outgoing.end(STARTING);
+}
+
+/** What the adapter could not make a request of. The app answers its own failures. */
+function answerFailure(): Response {
+  return new Response(BAD_TARGET, {
+    status: 400,
+    headers: { 'Content-Type': PROBLEM, 'Cache-Control': 'no-store' },
+  });
+}

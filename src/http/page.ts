@@ -1,0 +1,79 @@
+/** The frame of the few HTML pages: one style sheet inside, nothing from outside, and a policy that says so. */
+
+import { sha256 } from '@noble/hashes/sha2.js';
+import type { Context } from 'hono';
+import { html, raw } from 'hono/html';
+import { formatBase64 } from '../formats/base64.ts';
+import { encodeUtf8 } from '../formats/text.ts';
+import { CACHE, type Init, initOf, respond } from './respond.ts';
+
+/** What `html` makes; a promise only where a promise was put into it. */
+export type Html = ReturnType<typeof html>;
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d9dee5; --ground: #fbfbf9; --card: #fff; --mark: #0b6e5f }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ee; --soft: #98a3b3; --line: #2b333f; --ground: #12161c; --card: #181e26; --mark: #5fd0bb }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 46rem; background: var(--ground); color: var(--ink);
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", sans-serif }
+header { display: flex; gap: 1rem; align-items: center; margin-bottom: 2rem }
+header svg { flex: none; width: 2.75rem; height: 2.75rem; color: var(--mark) }
+h1 { margin: 0; font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere }
+h2 { margin: 2.25rem 0 .6rem; font-size: .8rem; letter-spacing: .08em; text-transform: uppercase; color: var(--soft) }
+p { margin: .4rem 0 }
+a { color: var(--mark); text-underline-offset: .15em }
+.soft { color: var(--soft) }
+.card { padding: .9rem 1.1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card) }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; margin: 0 }
+dt { color: var(--soft) }
+dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
+code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere }
+pre { margin: .4rem 0; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card);
+  overflow-x: auto; white-space: pre-wrap }
+ul { margin: 0; padding: 0; list-style: none }
+li { padding: .35rem 0; border-top: 1px solid var(--line) }
+li:first-child { border-top: 0 }
+footer { margin-top: 3rem; color: var(--soft); font-size: .9rem }
+@media (max-width: 30rem) { dl { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .5rem } }
+`;
+
+const STYLE_HASH = formatBase64(sha256(encodeUtf8(STYLE)));
+
+const PAGE: Init = initOf(200, {
+  'Content-Type': 'text/html; charset=utf-8',
+  'Cache-Control': CACHE.short,
+  'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+});
+
+/** A post on its stair: what the name means. */
+const MARK = raw(
+  '<svg viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">' +
+    '<path d="M3 28h8v-6h7v-6h7v-6h4"/><path d="M11 22V8m7 8V5m7 5V3"/><circle cx="11" cy="5.6" r="2"/></svg>',
+);
+
+export async function respondPage(c: Context, title: string, body: Html): Promise<Response> {
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <link rel="icon" href="data:," />
+        <style>
+          ${raw(STYLE)}
+        </style>
+      </head>
+      <body>
+        <header>
+          ${MARK}
+          <h1>${title}</h1>
+        </header>
+        ${body}
+      </body>
+    </html>`;
+  return respond(c, `${(await page).toString()}\n`, PAGE);
+}

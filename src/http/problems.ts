@@ -1,0 +1,147 @@
+/**
+ * Errors as problem details (RFC 9457): one table from code to status, title and help.
+ *
+ *   {"type":"https://log.example/problems/not_found","title":"Not found","status":404,
+ *    "detail":"the tree has no such leaf yet","code":"not_found"}
+ *
+ * `code` is the thing to switch on. `type` resolves, on the log itself, to the help. Nothing that was received is ever
+ * repeated. What is not in the table is a 500 that says nothing, and is reported.
+ */
+
+import type { Context } from 'hono';
+import { type ErrorCode, NewelError } from '../errors.ts';
+import { QueueFullError } from '../log/pool.ts';
+import { CACHE, initOf, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
+import type { Site } from './site.ts';
+
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  /** A paragraph for whoever follows `type`. */
+  readonly help: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The codes that a client can meet; `internal` is all that has none of its own. */
+export type ProblemCode =
+  | Extract<
+      ErrorCode,
+      | 'malformed'
+      | 'unauthenticated'
+      | 'forbidden'
+      | 'not_found'
+      | 'method_not_allowed'
+      | 'not_acceptable'
+      | 'too_large'
+      | 'queue_full'
+      | 'storage_failed'
+    >
+  | 'internal';
+
+export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
+  malformed: {
+    status: 400,
+    title: 'Malformed request',
+    help: 'Something in the request is not in the one form that is accepted: a number with a sign, a leading zero, an exponent or a value of 2^53 and more; a hash that is not 64 lower-case hex digits; a query key that is unknown, missing or repeated; a body that ended early. The detail says which. Sending it again will not help.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Not authenticated',
+    help: 'This route wants a token, as the header “Authorization: Bearer newel_…”. It was missing, or it is unknown, revoked or expired. Tokens are made by the operator of the log, with “newel token create”.',
+    headers: { 'WWW-Authenticate': 'Bearer' },
+  },
+  forbidden: {
+    status: 403,
+    title: 'Forbidden',
+    help: 'The token is valid, but its role does not allow this. Adding entries needs a token of the role “submit”.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    help: 'There is nothing here, or not yet. The public routes go no further than the newest published checkpoint: a leaf, a tile or a tree size beyond it is answered so until it is published, usually within a second or two. Paths have one spelling: no percent-encoding, no dot segments, no double slashes, and no query on a tile.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    help: 'The path is right, the method is not. The header “Allow” lists the methods that are.',
+  },
+  not_acceptable: {
+    status: 406,
+    title: 'Not acceptable',
+    help: 'The header “Accept” excludes the only media type that this route has.',
+  },
+  too_large: {
+    status: 413,
+    title: 'Too large',
+    help: 'The body has more bytes than are taken. They are counted as they arrive, so that a wrong or missing “Content-Length” changes nothing. The limits are in “/v1/log”.',
+  },
+  queue_full: {
+    status: 503,
+    title: 'Queue full',
+    help: 'More entries are waiting to be sequenced than the log holds in memory; “limit” and “unit” say which bound was met. Nothing was stored. Send the entry again after the seconds in “Retry-After”, with growing pauses.',
+    headers: { 'Retry-After': '1' },
+  },
+  storage_failed: {
+    status: 503,
+    title: 'Storage failed',
+    help: 'The log takes no entries: it is shutting down, a write has failed, or what was read is not what was once committed. For an entry that was being added the outcome is unknown; it may or may not be in the log when it runs again. The operator finds the cause in the log lines of the process.',
+    headers: { 'Retry-After': '10' },
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    help: 'A fault of the server, not of the request. The operator finds it in the log lines of the process.',
+  },
+};
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+
+/** Headers and members that belong to one occurrence. */
+export interface Occurrence {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly members?: Readonly<Record<string, string | number>>;
+}
+
+export function respondProblem(
+  c: Context,
+  site: Pick<Site, 'url'>,
+  code: ProblemCode,
+  detail: string,
+  { headers, members }: Occurrence = {},
+): Response {
+  const { status, title, headers: own } = PROBLEMS[code];
+  const problem = { type: `${site.url}/problems/${code}`, title, status, detail, code, ...members };
+  const init = initOf(status, {
+    'Content-Type': PROBLEM,
+    'Cache-Control': CACHE.none,
+    ...PUBLIC_HEADERS,
+    ...own,
+    ...headers,
+  });
+  return respond(c, `${JSON.stringify(problem)}\n`, init);
+}
+
+/** The answer to whatever a handler threw. */
+export function respondError(c: Context, site: Site, error: unknown): Response {
+  if (!(error instanceof NewelError) || !isProblemCode(error.code)) {
+    report(site, error);
+    return respondProblem(c, site, 'internal', 'the server failed; the request may be right');
+  }
+  if (error.code === 'storage_failed') report(site, error);
+  const members = error instanceof QueueFullError ? { limit: error.limit, unit: error.unit } : {};
+  return respondProblem(c, site, error.code, error.message, { members });
+}
+
+/** A log that has stopped throws the same error at everyone. */
+const reported = new WeakSet<object>();
+
+function report(site: Site, error: unknown): void {
+  if (typeof error === 'object' && error !== null) {
+    if (reported.has(error)) return;
+    reported.add(error);
+  }
+  if (site.onError) site.onError(error);
+  else console.error(error);
+}

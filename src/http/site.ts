@@ -1,0 +1,33 @@
+/** What the routes are told about the log that they show. */
+
+import type { Verifier } from '../formats/note.ts';
+import type { Log } from '../log/log.ts';
+
+export interface Site {
+  readonly log: Log;
+  /** The public URL, without a trailing slash. Every URL in an answer begins with it, whatever the request said. */
+  readonly url: string;
+  /** Every key that signs the log's checkpoints, as vkeys. */
+  readonly vkeys: readonly string[];
+  /** Of the log's own Ed25519 key: nothing signed leaves unchecked. */
+  readonly verifier: Verifier;
+  /** The text of the tlog-policy. */
+  readonly policy: string;
+  readonly software: { readonly name: string; readonly version: string };
+  /** Milliseconds since 1970, UTC. */
+  readonly now: () => number;
+  /** Whether an `Authorization` header lets its bearer read what is revealed and not yet published. Never throws. */
+  readonly mayReadRevealed?: (authorization: string | undefined) => boolean;
+  /** Told of each request when its answer is made. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+  /** Told of each failure that is not the client's, once. By default it goes to the console. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface AnsweredRequest {
+  readonly method: string;
+  /** The pattern that matched: `/tile/*`, `/v1/leaves/:leaf`; `*` where none did. */
+  readonly route: string;
+  readonly status: number;
+  readonly durationMs: number;
+}

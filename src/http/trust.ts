@@ -1,0 +1,67 @@
+/** What a client pins (`/v1/log`, saved as log.json), and how far the log has come (`/v1/tree-head`). */
+
+import type { Context, Hono } from 'hono';
+import { NewelError } from '../errors.ts';
+import { formatBase64 } from '../formats/base64.ts';
+import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
+import { decodeUtf8 } from '../formats/text.ts';
+import { MAX_PUBLISH_DELAY_MS, POOL_LIMITS } from '../log/limits.ts';
+import type { Publication } from '../log/publish.ts';
+import { mayReadRevealed } from './bound.ts';
+import { OwnHeads } from './heads.ts';
+import { MAX_LEAVES } from './leaves.ts';
+import { formatTime, JSON_TYPE, respondJson } from './respond.ts';
+import { addRoute } from './route.ts';
+import type { Site } from './site.ts';
+import { queryOf } from './target.ts';
+
+export function addTrustRoutes(app: Hono, site: Site): void {
+  const heads = new OwnHeads(site);
+  const produces = JSON_TYPE;
+  addRoute(app, site, '/v1/log', (c) => showLog(c, site), { produces });
+  addRoute(app, site, '/v1/tree-head', (c) => showTreeHead(c, site, heads), { produces });
+  addRoute(app, site, '/.well-known/jwks.json', () => {
+    throw new NewelError('not_found', 'a log of opaque entries signs no statements and has no keys for them');
+  });
+}
+
+function showLog(c: Context, site: Site): Response {
+  queryOf(c, []);
+  const { log, url, vkeys, policy, software } = site;
+  const { origin, kind } = log.identity;
+  const limits = {
+    max_entry_bytes: MAX_ENTRY_BYTES,
+    max_leaves: MAX_LEAVES,
+    max_queue_entries: POOL_LIMITS.maxQueueEntries,
+    max_queue_bytes: POOL_LIMITS.maxQueueBytes,
+    max_publish_delay: MAX_PUBLISH_DELAY_MS / 1000,
+  };
+  const { name, version } = software;
+  return respondJson(c, { origin, kind, url, vkeys, policy, limits, software: { name, version } }, 'short');
+}
+
+/** A head, published or only signed: both are of one shape. */
+type Head = Publication;
+
+function showTreeHead(c: Context, site: Site, heads: OwnHeads): Response {
+  queryOf(c, []);
+  const { published, revealed } = site.log;
+  const isPrivate = mayReadRevealed(c, site);
+  const body = {
+    published: headOf(published, heads),
+    signed: headOf(isPrivate ? revealed : published, heads),
+  };
+  return respondJson(c, body, isPrivate ? 'private' : 'short');
+}
+
+/** Only what the verifier found in the lines is called a level. The policy's quorum is none, so there is one level. */
+function headOf({ timeMs, checkpoint }: Head, heads: OwnHeads): Record<string, string | number> {
+  const { size, root } = heads.open(checkpoint);
+  return {
+    tree_size: size,
+    root_hash: formatBase64(root),
+    time: formatTime(timeMs),
+    level: 'signed',
+    checkpoint: decodeUtf8(checkpoint),
+  };
+}

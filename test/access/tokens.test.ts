@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Role } from '../../src/access/principal.ts';
+import type { TokensSignal } from '../../src/access/signals.ts';
+import { createToken, createTokenList, revokeToken } from '../../src/access/token-list.ts';
+import { newToken } from '../../src/access/token.ts';
+import { openTokens, type Tokens } from '../../src/access/tokens.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const UNAUTHENTICATED = { code: 'unauthenticated' } as const;
+
+class TokensUnderTest {
+  nowMs = 1000;
+  readonly signals: TokensSignal[] = [];
+  readonly path: string;
+  tokens!: Tokens;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  static async open(t: TestContext): Promise<TokensUnderTest> {
+    const under = new TokensUnderTest(join(await tempFolder(t), 'tokens.json'));
+    await createTokenList(under.path);
+    under.tokens = await openTokens(under.path, {
+      now: () => under.nowMs,
+      pollMs: 5,
+      onSignal: (signal) => under.signals.push(signal),
+    });
+    t.after(() => under.tokens.close());
+    return under;
+  }
+
+  add(name: string, role: Role = 'submit', expiresMs?: number): Promise<string> {
+    const expiry = expiresMs === undefined ? {} : { expiresMs };
+    return createToken(this.path, { name, role, sources: ['s'], nowMs: 0, ...expiry });
+  }
+
+  /** Waits for one more signal. */
+  async signalled(change: () => Promise<unknown>): Promise<TokensSignal> {
+    const before = this.signals.length;
+    await change();
+    for (const endMs = performance.now() + 5000; this.signals.length === before;) {
+      assert.ok(performance.now() < endMs, 'the change was not seen');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return this.signals.at(-1)!;
+  }
+}
+
+test('a known token tells its bearer, and nothing else does', async (t) => {
+  const under = await TokensUnderTest.open(t);
+  let token = '';
+  await under.signalled(async () => (token = await under.add('app')));
+  const { tokens } = under;
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(tokens.authenticate(`Bearer ${token}`), { name: 'app', role: 'submit', sources: ['s'] });
+  }
+  assert.throws(() => tokens.authenticate(undefined), UNAUTHENTICATED);
+  assert.throws(() => tokens.authenticate(`Bearer ${newToken()}`), UNAUTHENTICATED);
+  assert.throws(() => tokens.authenticate(`Basic ${token}`), UNAUTHENTICATED);
+  assert.throws(() => tokens.authenticate(token), UNAUTHENTICATED);
+});
+
+test('no message of a refusal holds what was presented', async (t) => {
+  const { tokens } = await TokensUnderTest.open(t);
+  const token = newToken();
+  for (const header of [`Bearer ${token}`, `Basic ${token}`]) {
+    assert.throws(
+      () => tokens.authenticate(header),
+      (error: Error) => !error.message.includes(token.slice(6)),
+    );
+  }
+});
+
+test('a token ends with its time, though it was seen before', async (t) => {
+  const under = await TokensUnderTest.open(t);
+  let token = '';
+  await under.signalled(async () => (token = await under.add('app', 'audit', 5000)));
+  under.nowMs = 4999;
+  assert.equal(under.tokens.authenticate(`Bearer ${token}`).role, 'audit');
+  under.nowMs = 5000;
+  assert.throws(() => under.tokens.authenticate(`Bearer ${token}`), UNAUTHENTICATED);
+});
+
+test('a revoked token is refused once the file is another one, though it was seen before', async (t) => {
+  const under = await TokensUnderTest.open(t);
+  let token = '';
+  await under.signalled(async () => (token = await under.add('app')));
+  assert.equal(under.tokens.authenticate(`Bearer ${token}`).name, 'app');
+  const signal = await under.signalled(() => revokeToken(under.path, 'app'));
+  assert.deepEqual(signal, { event: 'tokens_read', tokens: 0 });
+  assert.throws(() => under.tokens.authenticate(`Bearer ${token}`), UNAUTHENTICATED);
+});
+
+test('a broken or missing file leaves the last good list in force and is told of once', async (t) => {
+  const under = await TokensUnderTest.open(t);
+  let token = '';
+  await under.signalled(async () => (token = await under.add('app')));
+  for (const spoil of [() => writeFile(under.path, '[{'), () => rm(under.path)]) {
+    const signal = await under.signalled(spoil);
+    assert.equal(signal.event, 'tokens_unreadable');
+    const told = under.signals.length;
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    assert.equal(under.signals.length, told);
+    assert.equal(under.tokens.authenticate(`Bearer ${token}`).name, 'app');
+  }
+  const signal = await under.signalled(() => createTokenList(under.path));
+  assert.deepEqual(signal, { event: 'tokens_read', tokens: 0 });
+  assert.throws(() => under.tokens.authenticate(`Bearer ${token}`), UNAUTHENTICATED);
+});
+
+test('a list that is missing or broken at the start is a refusal that says so', async (t) => {
+  const path = join(await tempFolder(t), 'tokens.json');
+  await assert.rejects(openTokens(path), { code: 'log_refused', message: /tokens\.json.*ENOENT/ });
+  await writeFile(path, '{}');
+  await assert.rejects(openTokens(path), { code: 'log_refused', message: /not a JSON array/ });
+});
+
+test('more callers than the cache holds are all still known', async (t) => {
+  const under = await TokensUnderTest.open(t);
+  let token = '';
+  await under.signalled(async () => (token = await under.add('app')));
+  // Spellings of the scheme are the only headers that one token can have: 64 of them, again and again.
+  const schemes = Array.from({ length: 64 }, (_, bits) =>
+    [...'bearer'].map((letter, i) => ((bits >> i) & 1 ? letter.toUpperCase() : letter)).join(''),
+  );
+  for (let i = 0; i < 2000; i++) {
+    assert.equal(under.tokens.authenticate(`${schemes[i % 64]} ${token}`).name, 'app');
+  }
+});
