@@ -18,7 +18,9 @@ export function addRequests(token: string, connections: number): (connection: nu
       `Content-Type: application/octet-stream\r\nContent-Length: ${ENTRY_BYTES}\r\n\r\n`,
     'latin1',
   );
-  const requests = Array.from({ length: connections }, () => Buffer.concat([head, Buffer.alloc(ENTRY_BYTES)]));
+  const requests = Array.from({ length: connections }, () =>
+    Buffer.concat([head, Buffer.alloc(ENTRY_BYTES)]),
+  );
   return (connection) => {
     const request = requests[connection]!;
     fill(request, head.length);
@@ -86,7 +88,8 @@ export class Acknowledged {
 
   /** Throws unless the tree of `size` leaves has them all and, where nothing was cut off, nothing else. */
   check(size: number, { cutOff = false }: { cutOff?: boolean } = {}): void {
-    if (this.#end > size) throw new Error(`index ${this.#end - 1} was acknowledged, the tree has ${size} leaves`);
+    if (this.#end > size)
+      throw new Error(`index ${this.#end - 1} was acknowledged, the tree has ${size} leaves`);
     const added = size - this.#first;
     if (!cutOff && this.#count !== added) {
       throw new Error(`${this.#count} entries were acknowledged, the tree has ${added} new leaves`);

@@ -61,7 +61,8 @@ export class AnswerReader {
     }
     const end = bytes.indexOf(HEAD_END);
     if (end === -1) {
-      if (bytes.length > MAX_HEAD_BYTES) throw new Error(`the answer has a head of over ${MAX_HEAD_BYTES} bytes`);
+      if (bytes.length > MAX_HEAD_BYTES)
+        throw new Error(`the answer has a head of over ${MAX_HEAD_BYTES} bytes`);
       return undefined;
     }
     this.#head = parseHead(Buffer.from(bytes.subarray(0, end + HEAD_END.length)));

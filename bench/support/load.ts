@@ -85,7 +85,12 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
           return true;
         };
         return new Promise<void>((resolve, reject) => {
-          const socket = connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer, callback: onread } });
+          const socket = connect({
+            host: '127.0.0.1',
+            port,
+            noDelay: true,
+            onread: { buffer, callback: onread },
+          });
           sockets.push(socket);
           socket.once('connect', resolve);
           socket.once('error', (error) => {

@@ -22,7 +22,14 @@ export function sayMachine(): void {
   say(`load before: ${load.join(' ')} (1, 5, 15 minutes)`);
 }
 
-export const SCORE_HEADINGS: readonly string[] = ['', 'req/s', 'p50 ms', 'p99 ms', 'server µs/req', 'load µs/req'];
+export const SCORE_HEADINGS: readonly string[] = [
+  '',
+  'req/s',
+  'p50 ms',
+  'p99 ms',
+  'server µs/req',
+  'load µs/req',
+];
 
 export function scoreRow(score: Score): string[] {
   return [

@@ -1,9 +1,7 @@
 /** The servers under test: the shipped `newel serve` on a real folder, and the bare one beside it. */
 
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { AnswerReader } from './answer-reader.ts';
 import { Child } from './child.ts';
@@ -49,7 +47,9 @@ export function startNewel(args: readonly string[], prefix: readonly string[] = 
 
 /** `newel init`. `dir` must not be there yet. */
 export async function initFolder(dir: string): Promise<DataFolder> {
-  const made: unknown = JSON.parse(await newel(['init', '--data', dir, '--origin', 'bench.example/log', '--json']));
+  const made: unknown = JSON.parse(
+    await newel(['init', '--data', dir, '--origin', 'bench.example/log', '--json']),
+  );
   if (typeof made === 'object' && made !== null && 'vkey' in made && 'tokens' in made) {
     const { vkey, tokens } = made;
     if (typeof tokens === 'object' && tokens !== null && 'submit' in tokens) {
@@ -75,9 +75,13 @@ export async function serve(
 
 /** The bare `node:http` server. */
 export async function serveBare(): Promise<Server> {
-  const child = Child.start(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'bare-server.ts')], {
-    cwd: PROJECT,
-  });
+  const child = Child.start(
+    process.execPath,
+    ['--import', 'tsx', join(import.meta.dirname, 'bare-server.ts')],
+    {
+      cwd: PROJECT,
+    },
+  );
   while (!child.out.includes('\n')) {
     if (child.hasEnded) throw new Error(`the bare server ended:\n${child.err}`);
     await sleep(READY_EVERY_MS);
@@ -104,16 +108,20 @@ async function statusOf(port: number, path: string): Promise<number | undefined>
   return (await ask(port, path))?.status;
 }
 
-/** One GET over a connection of its own; `undefined` where nobody listens, or answers. */
+/** One GET over a connection of its own; `undefined` where nobody listens, or hangs up. */
 export function ask(port: number, path: string): Promise<{ status: number; body: Buffer } | undefined> {
   return new Promise((resolve) => {
     const reader = new AnswerReader();
     const socket = connect({ host: '127.0.0.1', port });
     socket.once('connect', () => socket.write(getRequest(path)));
     socket.on('data', (chunk: Buffer) => {
-      const answer = reader.take(chunk);
-      if (!answer) return;
-      resolve({ status: answer.status, body: Buffer.from(answer.body) });
+      try {
+        const answer = reader.take(chunk);
+        if (!answer) return;
+        resolve({ status: answer.status, body: Buffer.from(answer.body) });
+      } catch {
+        // A server that is still starting may say so and hang up.
+      }
       socket.destroy();
     });
     socket.once('error', () => {});

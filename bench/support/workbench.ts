@@ -53,7 +53,9 @@ export class Workbench {
     const root = await mkdtemp(join(resolve(options.dir), 'newel-bench-'));
     const { type } = await statfs(root);
     if (IN_MEMORY.includes(type)) {
-      say(`WARNING: ${options.dir} is in memory, where fsync does nothing: give a folder on a disk with --dir`);
+      say(
+        `WARNING: ${options.dir} is in memory, where fsync does nothing: give a folder on a disk with --dir`,
+      );
     }
     return new Workbench(options, root);
   }
@@ -78,7 +80,9 @@ export class Workbench {
     const { leaves } = this.options;
     const built = await buildLog(this.newDir(), leaves);
     const perSecond = (leaves / built.buildMs) * 1000;
-    say(`built a log of ${grouped(leaves)} leaves of 200 B in process: ${grouped(perSecond)} leaves a second\n`);
+    say(
+      `built a log of ${grouped(leaves)} leaves of 200 B in process: ${grouped(perSecond)} leaves a second\n`,
+    );
     return built;
   }
 }

@@ -42,7 +42,8 @@ function publicInit(type: string, caching: Caching): Init {
     'Content-Type': type,
     'Cache-Control': CACHE[caching],
     ...PUBLIC_HEADERS,
-    ...(caching === 'private' && { Vary: 'Authorization' }),
+    // The same URL shows the bearer of a token more.
+    ...((caching === 'private' || (type === JSON_TYPE && caching === 'short')) && { Vary: 'Authorization' }),
   });
 }
 
