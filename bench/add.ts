@@ -11,7 +11,7 @@ import { parseRoundRecord } from '../src/log/round-record.ts';
 import { Acknowledged, addRequests, ENTRY_BYTES, parseAdded } from './support/add-requests.ts';
 import { type Contestant, duel } from './support/duel.ts';
 import { runLoad } from './support/load.ts';
-import { mean, median, quantile } from './support/quantiles.ts';
+import { mean, quantile } from './support/quantiles.ts';
 import { formatFloor, formatRatio, grouped, say, SCORE_HEADINGS, scoreRow, table } from './support/report.ts';
 import { type DataFolder, initFolder, serve, serveBare } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
@@ -109,8 +109,9 @@ async function countSyncs(
 ): Promise<{ calls: Map<string, number>; entries: number } | string> {
   const folder = await initFolder(bench.newDir());
   const summary = `${folder.dir}.strace`;
-  // With a seccomp filter only the calls that are counted stop the process.
-  const strace = ['strace', '-f', '--seccomp-bpf', '-c', '-e', 'trace=fdatasync,fsync', '-o', summary];
+  // With a seccomp filter only the calls that are counted stop the process; with -D the process that is started is the
+  // server itself, and strace its grandchild.
+  const strace = ['strace', '-D', '-f', '--seccomp-bpf', '-c', '-e', 'trace=fdatasync,fsync', '-o', summary];
   let server: Awaited<ReturnType<typeof serve>>;
   try {
     server = await serve(folder, { prefix: strace });

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, stat } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
 import { createFile, hasCode, syncFolder } from '../access/durable-file.ts';
 import { createTokenList } from '../access/token-list.ts';
 import { NewelError } from '../errors.ts';
@@ -103,15 +104,30 @@ async function assertFree(dir: string, guard: string): Promise<void> {
   if (state === 'unfinished') throw unfinished(folderPaths(dir));
   if (state === 'other')
     throw new NewelError('log_exists', `${dir} is not empty; a log begins in a folder of its own`);
-  try {
-    await stat(guard);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
-    throw new NewelError('log_refused', `the guard ${guard} cannot be looked at`, { cause: error });
+  if (!relative(dir, guard).startsWith('..')) {
+    throw new NewelError(
+      'usage',
+      'the guard is not to lie in the folder: what copies one would copy the other',
+    );
   }
+  // Beside the folder there will be a place for it, since that is made with all its parents.
+  if (dirname(guard) !== dirname(dir) && !(await isThere(dirname(guard)))) {
+    throw new NewelError('usage', `there is no folder ${dirname(guard)} to make the guard in`);
+  }
+  if (!(await isThere(guard))) return;
   throw new NewelError(
     'log_exists',
     `there is a guard at ${guard}, of a log whose folder is not here: bring that folder back, choose another place ` +
       'with --guard, or put the guard away if that log is over',
   );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw new NewelError('log_refused', `${path} cannot be looked at`, { cause: error });
+  }
 }

@@ -24,10 +24,11 @@ export function processTerminal(): Terminal {
 }
 
 function outputOf(stream: NodeJS.WriteStream): Output {
-  // Whoever read our output may have gone (`| head`); then there is nobody left to tell.
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    // Whoever read our data has gone (`| head`), so there is nothing left to do. Nobody to read our log lines is no
+    // reason to stop a log.
+    if (stream === process.stdout) process.exit();
   });
   return { write: (text) => void stream.write(text), isTerminal: stream.isTTY };
 }

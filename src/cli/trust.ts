@@ -47,10 +47,17 @@ export function trustOf(value: unknown, what: string): Trust {
   }
   const verifiers: Verifier[] = [];
   for (const text of vkeys) {
-    const key = parseVkey(text);
-    if (key.name !== origin) throw flaw('has a vkey that is not named as the origin');
-    // A key of another type is beside the first one, never instead of it.
-    if (key.type === KEY_TYPE.ed25519) verifiers.push(ed25519Verifier(key, nodeEd25519));
+    try {
+      const key = parseVkey(text);
+      if (key.name !== origin) throw new NewelError('malformed', 'it is not named as the origin');
+      // A key of another type is beside the first one, never instead of it.
+      if (key.type === KEY_TYPE.ed25519) verifiers.push(ed25519Verifier(key, nodeEd25519));
+    } catch (cause) {
+      if (!(cause instanceof NewelError)) throw cause;
+      throw new NewelError('malformed', `${what} has a vkey that cannot be taken: ${cause.message}`, {
+        cause,
+      });
+    }
   }
   if (verifiers.length === 0) throw flaw('has no Ed25519 key of the log');
   return { origin, verifiers, vkeys };

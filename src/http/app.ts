@@ -19,7 +19,8 @@ import { addTrustRoutes } from './trust.ts';
 import { pathOf, targetOf } from './target.ts';
 
 export type { WriteSite } from './add.ts';
-export type { AnsweredRequest, Site } from './site.ts';
+export type { AnsweredRequest } from './signals.ts';
+export type { Site } from './site.ts';
 
 /** What anyone may ask. */
 export function createPublicApp(site: Site): Hono {

@@ -6,6 +6,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
@@ -57,6 +58,11 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     (incoming, outgoing) => void answer(incoming, outgoing),
   );
   server.setTimeout(SOCKET_TIMEOUT_MS);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const port = await bind(server, host, wanted, tryNextPorts);
   // A connection that cannot be accepted (too many open files, say) is no reason to end the process.
   server.on('error', (error) => process.emitWarning(error));
@@ -67,7 +73,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     serve(app) {
       answer = getRequestListener(app.fetch, { hostname: reachable(host), errorHandler: answerFailure });
     },
-    close: (graceMs) => close(server, graceMs),
+    close: (graceMs) => close(server, sockets, graceMs),
   };
 }
 
@@ -111,13 +117,17 @@ function reachable(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-async function close(server: Server, graceMs: number): Promise<void> {
+async function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const closeIdle = (): void => {
+    server.closeIdleConnections();
+    // To Node a connection is idle after a request, not before its first.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  };
   // A kept-alive connection whose last request was under way at `close` becomes idle later, and would stay open.
-  const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_INTERVAL_MS);
+  const sweep = setInterval(closeIdle, CLOSE_INTERVAL_MS);
   const force = setTimeout(() => server.closeAllConnections(), graceMs);
-  server.closeIdleConnections();
   await closed;
   clearInterval(sweep);
   clearTimeout(force);

@@ -2,6 +2,7 @@
 
 import type { Verifier } from '../formats/note.ts';
 import type { Log } from '../log/log.ts';
+import type { AnsweredRequest } from './signals.ts';
 
 export interface Site {
   readonly log: Log;
@@ -22,12 +23,4 @@ export interface Site {
   readonly onRequest?: (request: AnsweredRequest) => void;
   /** Told of each failure that is not the client's, once. By default it goes to the console. */
   readonly onError?: (error: unknown) => void;
-}
-
-export interface AnsweredRequest {
-  readonly method: string;
-  /** The pattern that matched: `/tile/*`, `/v1/leaves/:leaf`; `*` where none did. */
-  readonly route: string;
-  readonly status: number;
-  readonly durationMs: number;
 }

@@ -3,14 +3,13 @@
  * hot routes. What is in memory is answered synchronously, out of constants.
  */
 
-import { sha256 } from '@noble/hashes/sha2.js';
+import { createHash } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import { tileWidth } from '../core/tile.ts';
 import { NewelError } from '../errors.ts';
-import { formatHex } from '../formats/hex.ts';
 import { parseTilePath, type TilePath } from '../formats/tile-path.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import type { Publication } from '../log/publish.ts';
+import type { Log } from '../log/log.ts';
 import { mayReadRevealed } from './bound.ts';
 import { BYTES_INIT, CACHE, type Init, initOf, PUBLIC_HEADERS, respond, TEXT } from './respond.ts';
 import { addRoute, type Handler } from './route.ts';
@@ -38,6 +37,8 @@ function assertSlot(name: string | undefined): void {
   throw new NewelError('malformed', `policy is one of ${SLOT_NAMES.join(', ')}`);
 }
 
+type Publication = Log['published'];
+
 interface Shown {
   readonly publication: Publication;
   readonly text: string;
@@ -60,7 +61,7 @@ function checkpointHandler({ log }: Site): Handler {
 }
 
 function show(publication: Publication): Shown {
-  const etag = `"${formatHex(sha256(publication.checkpoint).subarray(0, 16))}"`;
+  const etag = `"${createHash('sha256').update(publication.checkpoint).digest('hex').slice(0, 32)}"`;
   const headers = {
     'Cache-Control': CACHE.short,
     ETag: etag,

@@ -6,7 +6,6 @@ import { formatBase64 } from '../formats/base64.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { MAX_PUBLISH_DELAY_MS, POOL_LIMITS } from '../log/limits.ts';
-import type { Publication } from '../log/publish.ts';
 import { mayReadRevealed } from './bound.ts';
 import { OwnHeads } from './heads.ts';
 import { MAX_LEAVES } from './leaves.ts';
@@ -40,9 +39,6 @@ function showLog(c: Context, site: Site): Response {
   return respondJson(c, { origin, kind, url, vkeys, policy, limits, software: { name, version } }, 'short');
 }
 
-/** A head, published or only signed: both are of one shape. */
-type Head = Publication;
-
 function showTreeHead(c: Context, site: Site, heads: OwnHeads): Response {
   queryOf(c, []);
   const { published, revealed } = site.log;
@@ -55,7 +51,10 @@ function showTreeHead(c: Context, site: Site, heads: OwnHeads): Response {
 }
 
 /** Only what the verifier found in the lines is called a level. The policy's quorum is none, so there is one level. */
-function headOf({ timeMs, checkpoint }: Head, heads: OwnHeads): Record<string, string | number> {
+function headOf(
+  { timeMs, checkpoint }: { readonly timeMs: number; readonly checkpoint: Uint8Array },
+  heads: OwnHeads,
+): Record<string, string | number> {
   const { size, root } = heads.open(checkpoint);
   return {
     tree_size: size,

@@ -10,18 +10,11 @@
 
 import { pino, stdTimeFunctions } from 'pino';
 import type { TokensSignal } from '../access/signals.ts';
+import type { AnsweredRequest } from '../http/signals.ts';
 import type { LogSignal } from '../log/signals.ts';
 
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
-
-export interface RequestSignal {
-  readonly method: string;
-  /** The pattern, such as `/tile/*`: never the path as it was sent. */
-  readonly route: string;
-  readonly status: number;
-  readonly durationMs: number;
-}
 
 export interface LinesOptions {
   readonly level: Level;
@@ -33,7 +26,7 @@ export interface LinesOptions {
 export interface Lines {
   log(signal: LogSignal): void;
   tokens(signal: TokensSignal): void;
-  request(request: RequestSignal): void;
+  request(request: AnsweredRequest): void;
   /** Anything else: what the process is doing. */
   say(level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void;
 }

@@ -132,7 +132,7 @@ test('more callers than the cache holds are all still known', async (t) => {
   await under.signalled(() => writeFile(under.path, formatTokenList(list)));
   // Spellings of the scheme are the only other headers that a token can have: 64 of them.
   const schemes = Array.from({ length: 64 }, (_, bits) =>
-    [...'bearer'].map((letter, i) => ((bits >> i) & 1 ? letter.toUpperCase() : letter)).join(''),
+    Array.from('bearer', (letter, i) => ((bits >> i) & 1 ? letter.toUpperCase() : letter)).join(''),
   );
   for (let pass = 0; pass < 2; pass++) {
     secrets.forEach((token, i) => {

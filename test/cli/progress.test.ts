@@ -32,7 +32,8 @@ test('on a terminal the line is renewed and then taken away', () => {
   progress.update({ done: 50, total: 100 });
   progress.end();
   assert.equal(written.length, 2);
-  assert.match(written[0]!, /^\rchecking 50 of 100 entries, .*\u001b\[K$/);
+  const line = formatProgress('checking', 'entries', 50, 100, 100);
+  assert.equal(written[0], `\r${line}\u001b[K`);
   assert.equal(written[1], '\r\u001b[K');
 });
 

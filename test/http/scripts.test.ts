@@ -18,6 +18,41 @@ test('there are scripts', () => {
   assert.ok(files.length >= 5);
 });
 
+test('a script whose expectation is false fails', async (t) => {
+  const { app, test: log } = await openTestSite({ entries: 2 });
+  const stage: Stage = {
+    open: async () => sendToApp(app),
+    append: async () => {},
+    publish: async () => {},
+  };
+  const run = (...lines: string[]): Promise<void> => {
+    const text = ['@log 2', '== an exchange', '> GET /v1/leaves', ...lines].join('\n');
+    return runScript(text, stage, { socket: false, describe: (_title, exchange) => exchange() });
+  };
+  const truths = ['< 200', '< Content-Type: application/json', '< Set-Cookie: -', '<< contains leaf_input'];
+  await run(...truths, '<< member next = null', '<< items items = 2', '<< keep n = member tree_size');
+  const lies = [
+    '< Content-Type: text/plain',
+    '< Content-Type: -',
+    '< Set-Cookie: *',
+    '<< is "{}"',
+    '<< contains leaf_output',
+    '<< lacks leaf_input',
+    '<< bytes 0',
+    '<< member next = 2',
+    '<< member absent = null',
+    '<< items items = 3',
+    '<< keep n = header Set-Cookie',
+    '<< contains {{unknown}}',
+    '<< resembles this',
+    'no part of a script',
+  ];
+  for (const lie of lies) await t.test(lie, () => assert.rejects(run(...truths, lie)));
+  await assert.rejects(run('< 201', '<< contains leaf_input'));
+  await assert.rejects(run('< 200'), /checks more than its status/);
+  await log.log.close();
+});
+
 for (const name of files) {
   for (const socket of [false, true]) {
     test(`${name}, ${socket ? 'over a socket' : 'app.request()'}`, async (t) => {

@@ -48,7 +48,7 @@ export interface Started {
   /** What it has written so far. */
   readonly written: { out: string; err: string };
   /** Resolves with the first match in what is written; rejects when it ends or takes too long without one. */
-  waitFor(stream: 'out' | 'err', pattern: RegExp): Promise<RegExpExecArray>;
+  readonly waitFor: (stream: 'out' | 'err', pattern: RegExp) => Promise<RegExpExecArray>;
   /** Resolves when it has ended. */
   readonly ended: Promise<Ran>;
 }

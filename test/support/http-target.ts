@@ -45,7 +45,7 @@ export function sendToPort(port: number): Send {
     for (const [name, value] of request.headers) head.push(`${name}: ${value}`);
     const { body } = request;
     if (body && !isChunked && !hasLength) head.push(`Content-Length: ${body.length}`);
-    const parts = [Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1')];
+    const parts: Buffer[] = [Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1')];
     if (body) parts.push(isChunked ? chunked(body) : Buffer.from(body));
     return parseResponse(await exchange(port, Buffer.concat(parts)), request.method);
   };

@@ -144,7 +144,11 @@ async function open(parts: Parts, identity: Identity, options: TestLogOptions): 
   };
   const log = await openLog({
     ...options.open,
-    ...{ guard, identity, signer, verifier, clock },
+    guard,
+    identity,
+    signer,
+    verifier,
+    clock,
     store: options.wrapStore ? options.wrapStore(kept) : kept,
   });
   return {

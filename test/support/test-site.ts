@@ -8,7 +8,8 @@ import type { Principal } from '../../src/access/principal.ts';
 import { NewelError } from '../../src/errors.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { WriteSite } from '../../src/http/add.ts';
-import type { AnsweredRequest, Site } from '../../src/http/site.ts';
+import type { AnsweredRequest } from '../../src/http/signals.ts';
+import type { Site } from '../../src/http/site.ts';
 import { openTestLog, type TestLog, type TestLogOptions } from './test-log.ts';
 
 export const TEST_URL = 'https://log.example/test';

@@ -16,8 +16,7 @@ function linesUnderTest(level: Level = 'debug'): { lines: Lines; written: Line[]
   const clock = { nowMs: 0 };
   const write = (line: string): void => {
     assert.ok(line.endsWith('}\n') && !line.slice(0, -1).includes('\n'), 'one line');
-    const parsed: Line = JSON.parse(line);
-    written.push(parsed);
+    written.push(JSON.parse(line) as Line);
   };
   return { lines: createLines({ level, write, now: () => clock.nowMs }), written, clock };
 }

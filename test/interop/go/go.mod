@@ -1,13 +1,13 @@
 module newel.test/interop
 
-go 1.25.0
+go 1.26.0
 
 require (
 	filippo.io/torchwood v0.9.0
 	github.com/transparency-dev/formats v0.1.1
 	github.com/transparency-dev/merkle v0.0.2
 	github.com/transparency-dev/tessera v1.0.4
-	golang.org/x/mod v0.36.0
+	golang.org/x/mod v0.42.0 // v0.36.0 leaves some tiles unauthenticated in TileHashReader
 	golang.org/x/sync v0.19.0
 )
 

@@ -51,7 +51,7 @@ func main() {
 	flags.StringVar(&o.origin, "origin", "", "origin of the log")
 	flags.StringVar(&o.heads, "heads", "", "file of checkpoints that were published earlier")
 	flags.Int64Var(&o.until, "until", 0, "size at which tail ends")
-	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "time that the whole check may take")
+	flags.DurationVar(&o.timeout, "timeout", 4*time.Minute, "time that the whole check may take")
 	flags.Parse(os.Args[2:])
 
 	ctx, cancel := context.WithTimeout(context.Background(), o.timeout)

@@ -90,7 +90,7 @@ func tailWithTorchwood(ctx context.Context, l *servedLog, until int64, seen *tai
 		if err != nil {
 			return err
 		}
-		if next.N == tree.N {
+		if next == tree {
 			if err := sleep(ctx, pollEvery); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
@@ -68,7 +69,7 @@ func checkTiles(ctx context.Context, o options) (any, error) {
 		return nil, err
 	}
 	tiles := newTileReader(ctx, l)
-	bundles, err := proveLeaves(ctx, l, tree, tlog.TileHashReader(tree, tiles))
+	bundles, proved, err := proveLeaves(ctx, l, tree, tlog.TileHashReader(tree, tiles))
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +91,13 @@ func checkTiles(ctx context.Context, o options) (any, error) {
 		return nil, err
 	}
 	return map[string]any{
-		"size": tree.N, "heads": len(heads), "tiles": len(tiles.kept), "sha256": fmt.Sprintf("%x", digest.Sum(nil)),
+		"size": tree.N, "proved": proved, "heads": len(heads), "sha256": fmt.Sprintf("%x", digest.Sum(nil)),
 	}, nil
 }
 
-// proveLeaves proves and checks every leaf, and returns the bundles.
-func proveLeaves(ctx context.Context, l *servedLog, tree tlog.Tree, hashes tlog.HashReader) ([][]byte, error) {
+// proveLeaves proves and checks every leaf, and returns the bundles and how many leaves were in them.
+func proveLeaves(ctx context.Context, l *servedLog, tree tlog.Tree, hashes tlog.HashReader) ([][]byte, int64, error) {
+	var proved atomic.Int64
 	bundles := make([][]byte, (tree.N+torchwood.TileWidth-1)/torchwood.TileWidth)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(connections)
@@ -115,11 +117,13 @@ func proveLeaves(ctx context.Context, l *servedLog, tree tlog.Tree, hashes tlog.
 				if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entry)); err != nil {
 					return fmt.Errorf("check leaf %d: %w", index, err)
 				}
+				proved.Add(1)
 			}
 			return nil
 		})
 	}
-	return bundles, group.Wait()
+	err := group.Wait()
+	return bundles, proved.Load(), err
 }
 
 // storedHashes computes all hashes of the tree over the entries of the bundles.
@@ -199,24 +203,24 @@ func proveConsistency(tiles *tileReader, older, newer tlog.Tree) error {
 	return nil
 }
 
-// damagedTiles changes one byte of each tile of level 0.
+// damagedTiles changes one byte of tile 0 of level 0: of the hash of leaf 1.
 type damagedTiles struct{ *tileReader }
 
 func (r damagedTiles) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data, err := r.tileReader.ReadTiles(tiles)
 	for i, tile := range tiles {
-		if err == nil && tile.L == 0 {
-			data[i][0] ^= 1
+		if err == nil && tile.L == 0 && tile.N == 0 {
+			data[i][tlog.HashSize] ^= 1
 		}
 	}
 	return data, err
 }
 
-// refuseDamage sees that the checks above would have noticed one changed byte.
+// refuseDamage sees that one changed byte of one tile is noticed.
 func refuseDamage(ctx context.Context, l *servedLog, tree tlog.Tree) error {
 	damaged := damagedTiles{newTileReader(ctx, l)}
 	if _, err := tlog.ProveRecord(tree.N, 0, tlog.TileHashReader(tree, damaged)); err == nil {
-		return errors.New("a leaf is proved from a damaged tile")
+		return errors.New("leaf 0 is proved from a damaged tile")
 	}
 	return nil
 }

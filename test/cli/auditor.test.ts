@@ -1,0 +1,215 @@
+/** `head`, `consistency` and `fsck`: what outsiders run against a log. */
+
+import assert from 'node:assert/strict';
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { openLevelStore } from '../../src/storage/level.ts';
+import { entriesKey, tileKey } from '../../src/storage/keys.ts';
+import { type Ran, runCli } from '../support/cli.ts';
+import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+interface Setup extends ServedLog {
+  readonly cwd: string;
+  readonly dir: string;
+  readonly token: string;
+  readonly grow: (count: number) => Promise<void>;
+  readonly newel: (...args: string[]) => Promise<Ran>;
+  /** Saves what a command prints. */
+  readonly save: (file: string, ...args: string[]) => Promise<void>;
+}
+
+async function setUp(t: TestContext, entries: number): Promise<Setup> {
+  const cwd = await tempFolder(t);
+  const { dir, token } = await newDiskLog(cwd);
+  const served = await serveDiskLog(t, dir);
+  let size = 0;
+  const setup: Setup = {
+    ...served,
+    cwd,
+    dir,
+    token,
+    async grow(count) {
+      await Promise.all(Array.from({ length: count }, (_, i) => served.add(`entry ${size + i}`, token)));
+      size += count;
+      await served.published(size);
+    },
+    newel: (...args) => runCli([...args, '--url', served.url], { cwd }),
+    async save(file, ...args) {
+      const { code, out, err } = await setup.newel(...args);
+      assert.equal(code, 0, err);
+      await writeFile(join(cwd, file), out);
+    },
+  };
+  await setup.grow(entries);
+  await writeFile(join(cwd, 'log.json'), await (await fetch(`${served.url}/v1/log`)).text());
+  return setup;
+}
+
+test('head prints the verified head, and says whether its key was pinned', async (t) => {
+  const { newel, url, cwd, service } = await setUp(t, 3);
+  const { vkey } = service;
+  const unpinned = await newel('head');
+  assert.equal(unpinned.code, 0, unpinned.err);
+  assert.match(unpinned.out, /^size +3$/m);
+  assert.match(unpinned.out, /^level +signed$/m);
+  assert.match(unpinned.out, /^time +\d{4}-\d\d-\d\dT\S+Z \(as the log says\)$/m);
+  assert.match(unpinned.out, /taken from the log itself, not pinned/);
+  assert.match((await newel('head', '--trust', 'log.json')).out, /pinned by .*log\.json$/m);
+
+  const { out } = await newel('head', '--trust', 'log.json', '--json');
+  const head: unknown = JSON.parse(out);
+  assert.ok(typeof head === 'object' && head !== null && 'root_hash' in head && 'time' in head);
+  const note = await (await fetch(`${url}/checkpoint`)).text();
+  const { time, ...rest } = head;
+  assert.ok(typeof time === 'string' && Math.abs(Date.parse(time) - Date.now()) < 60_000);
+  assert.deepEqual(rest, {
+    origin: DISK_ORIGIN,
+    tree_size: 3,
+    root_hash: note.split('\n')[2],
+    level: 'signed',
+    keys: [vkey.split('+').slice(0, 2).join('+')],
+    url,
+    pinned: true,
+  });
+  assert.equal((await newel('head', '--checkpoint')).out, note);
+
+  const fromEnv = await runCli(['head'], { cwd, env: { NEWEL_URL: `${url}/` } });
+  assert.match(fromEnv.out, /^size +3$/m);
+});
+
+test('head believes no other key than the pinned one', async (t) => {
+  const { newel, cwd } = await setUp(t, 1);
+  const other = await newDiskLog(cwd, 'other');
+  const { url } = await serveDiskLog(t, other.dir);
+  await writeFile(join(cwd, 'other.json'), await (await fetch(`${url}/v1/log`)).text());
+  const { code, out, err } = await newel('head', '--trust', 'other.json');
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(err, /no signature by a known key/);
+});
+
+test('what cannot be read or reached exits with 3', async (t) => {
+  const { newel, service, save, cwd } = await setUp(t, 1);
+  assert.equal((await newel('head', '--trust', 'missing.json')).code, 3);
+  await writeFile(join(cwd, 'spoilt.json'), '{');
+  assert.equal((await newel('head', '--trust', 'spoilt.json')).code, 3);
+  assert.equal((await newel('consistency', 'missing')).code, 3);
+  await writeFile(join(cwd, 'spoilt'), 'not a note\n');
+  assert.equal((await newel('consistency', 'spoilt')).code, 3);
+  await save('old', 'head', '--checkpoint');
+  await service.stop();
+  for (const args of [['head'], ['consistency', 'old'], ['fsck']]) {
+    const { code, out, err } = await newel(...args, '--trust', 'log.json');
+    assert.deepEqual([code, out], [3, ''], args.join(' '));
+    assert.match(err, /does not answer/);
+  }
+});
+
+test('consistency proves that the log, or a later saved head, extends a saved one', async (t) => {
+  const { newel, grow, save, cwd } = await setUp(t, 0);
+  await save('empty', 'head', '--checkpoint');
+  await grow(3);
+  await save('three', 'head', '--checkpoint');
+  await grow(300);
+  await save('all', 'head', '--checkpoint');
+  await grow(1);
+  for (const [args, result] of [
+    [['three'], /^✔ 304 leaves extend 3: nothing was changed or removed$/m],
+    [['three', 'all'], /^✔ 303 leaves extend 3: /m],
+    [['all', 'all'], /^✔ 303 leaves extend 303: /m],
+    [['empty', 'three'], /^✔ 3 leaves extend 0: /m],
+  ] as const) {
+    const { code, out, err } = await newel('consistency', ...args, '--trust', 'log.json');
+    assert.equal(code, 0, err + out);
+    assert.match(out, result);
+  }
+  const { out } = await newel('consistency', 'three', 'all', '--json');
+  const shown: unknown = JSON.parse(out);
+  assert.ok(typeof shown === 'object' && shown !== null && 'consistent' in shown && 'proof' in shown);
+  assert.equal(shown.consistent, true);
+  assert.ok(Array.isArray(shown.proof) && shown.proof.length > 0);
+
+  const swapped = await newel('consistency', 'all', 'three');
+  assert.equal(swapped.code, 2);
+  assert.match(swapped.err, /OLD has 303 leaves, NEW only 3/);
+
+  const note = await readFile(join(cwd, 'three'), 'utf8');
+  await writeFile(join(cwd, 'forged'), note.replace('\n3\n', '\n2\n'));
+  const forged = await newel('consistency', 'forged');
+  assert.deepEqual([forged.code, forged.out], [1, '']);
+  assert.match(forged.err, /forged: note has a false signature/);
+});
+
+test('consistency convicts two copies of one log that went on differently', async (t) => {
+  const cwd = await tempFolder(t);
+  const { dir, token } = await newDiskLog(cwd);
+  for (const end of ['', '.guard'])
+    await cp(`${dir}${end}`, `${join(cwd, 'copy')}${end}`, { recursive: true });
+  const one = await serveDiskLog(t, dir);
+  const two = await serveDiskLog(t, join(cwd, 'copy'));
+  await one.add('this', token);
+  await two.add('that', token);
+  await Promise.all([one.published(1), two.published(1)]);
+  const { out } = await runCli(['head', '--checkpoint', '--url', one.url], { cwd });
+  await writeFile(join(cwd, 'one'), out);
+
+  const same = await runCli(['consistency', 'one', '--url', two.url], { cwd });
+  assert.equal(same.code, 1);
+  assert.match(same.out, /^✘ two trees of 1 leaves with different roots were signed$/m);
+  await two.add('and on', token);
+  await two.published(2);
+  const later = await runCli(['consistency', 'one', '--url', two.url, '--json'], { cwd });
+  assert.equal(later.code, 1);
+  const shown: unknown = JSON.parse(later.out);
+  assert.ok(typeof shown === 'object' && shown !== null && 'consistent' in shown && 'code' in shown);
+  assert.deepEqual([shown.consistent, shown.code], [false, 'inconsistent']);
+
+  const two2 = await runCli(['head', '--checkpoint', '--url', two.url], { cwd });
+  await writeFile(join(cwd, 'two'), two2.out);
+  const shrunk = await runCli(['consistency', 'two', '--url', one.url], { cwd });
+  assert.equal(shrunk.code, 1);
+  assert.match(shrunk.out, /^✘ the tree shrank from 2 to 1$/m);
+});
+
+test('fsck finds a whole log whole, over HTTP and in its folder', async (t) => {
+  const { newel, service, dir, cwd } = await setUp(t, 260);
+  const remote = await newel('fsck', '--trust', 'log.json');
+  assert.deepEqual([remote.code, remote.err], [0, '']);
+  assert.match(remote.out, /^✔ http\S+: all 260 entries of log\.example\/disk are whole, root \S{44}$/m);
+
+  const busy = await runCli(['fsck', '--data', dir], { cwd });
+  assert.equal(busy.code, 1);
+  assert.match(busy.err, new RegExp(`${dir} is being served by another process.*newel fsck --url URL`));
+  await service.stop();
+  const local = await runCli(['fsck', '--data', dir, '--json'], { cwd });
+  assert.equal(local.code, 0, local.err);
+  const report: unknown = JSON.parse(local.out);
+  assert.ok(typeof report === 'object' && report !== null);
+  assert.deepEqual(
+    { ...report, root_hash: '' },
+    { origin: DISK_ORIGIN, tree_size: 260, root_hash: '', ok: true, findings: [] },
+  );
+});
+
+test('fsck names every file that is wrong, and exits with 1', async (t) => {
+  const { service, dir, cwd } = await setUp(t, 3);
+  await service.stop();
+  const store = await openLevelStore(join(dir, 'db'), { create: false });
+  const [tile, entry] = await store.getMany([tileKey(0, 0), entriesKey(1)]);
+  assert.ok(tile && entry);
+  const flip = (bytes: Uint8Array, at: number): Uint8Array =>
+    bytes.map((byte, i) => (i === at ? byte ^ 1 : byte));
+  await store.commit({
+    puts: [
+      { key: tileKey(0, 0), value: flip(tile, 0) },
+      { key: entriesKey(1), value: flip(entry, entry.length - 1) },
+    ],
+  });
+  await store.close();
+  const { code, out } = await runCli(['fsck', '--data', dir], { cwd });
+  assert.equal(code, 1);
+  assert.match(out, /^✘ tile\/0\/000\.p\/3 {2}\S/m);
+  assert.match(out, /^✘ tile\/entries\/000\.p\/3 {2}\S/m);
+  assert.match(out, /^\d+ of the public files of .*log are wrong$/m);
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { listTokens } from '../../src/access/token-list.ts';
+import { hashToken } from '../../src/access/token.ts';
+import { createFolder } from '../../src/cli/create-folder.ts';
+import { readFolder } from '../../src/cli/folder.ts';
+import { readLogKey, readPolicy } from '../../src/cli/open-log.ts';
+import { systemClock } from '../../src/log/clock.ts';
+import { openGuard } from '../../src/log/guard.ts';
+import { runCli } from '../support/cli.ts';
+import { serveDiskLog } from '../support/served-log.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const INIT = ['init', '--data', 'log', '--origin', 'log.example/bank'];
+
+test('init makes a folder for its owner alone, and prints the vkey and two tokens, once', async (t) => {
+  const cwd = await tempFolder(t);
+  const { code, out, err } = await runCli(INIT, { cwd });
+  assert.equal(code, 0, err);
+  const dir = join(cwd, 'log');
+  assert.deepEqual((await readdir(dir)).toSorted(), ['db', 'keys', 'newel.json', 'policy', 'tokens.json']);
+  for (const name of ['', 'keys']) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o700, name);
+  for (const name of ['newel.json', 'policy', 'tokens.json', 'keys/log-ed25519', '../log.guard']) {
+    assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
+  }
+
+  const folder = await readFolder(dir);
+  const { vkey } = await readLogKey(folder);
+  assert.match(out, new RegExp(`^vkey +${vkey.replaceAll('+', '\\+')}$`, 'm'));
+  assert.equal(await readPolicy(folder, vkey), `log ${vkey}\nquorum none\n`);
+  assert.match(
+    await readFile(folder.paths.logKey, 'utf8'),
+    /^PRIVATE\+KEY\+log\.example\/bank\+[0-9a-f]{8}\+\S+\n$/,
+  );
+
+  const printed = [...out.matchAll(/^(admin|submit) token +(newel_\S+)$/gm)];
+  const kept = await listTokens(folder.paths.tokens);
+  assert.deepEqual(
+    kept.map(({ role, hash }) => [role, hash]),
+    printed.map(([, role, token]) => [role, hashToken(token!)]),
+  );
+  assert.equal(kept.length, 2);
+
+  const guard = await openGuard(folder.paths.guard);
+  const { sequence, size } = await guard.read();
+  await guard.close();
+  assert.deepEqual([sequence, size], [0, 0]);
+});
+
+test('the empty tree is signed and published before anything is added', async (t) => {
+  const cwd = await tempFolder(t);
+  await runCli(INIT, { cwd });
+  const { url } = await serveDiskLog(t, join(cwd, 'log'));
+  const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+  assert.ok(
+    checkpoint.startsWith(
+      'log.example/bank\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— log.example/bank ',
+    ),
+  );
+});
+
+test('--json prints the same as data', async (t) => {
+  const cwd = await tempFolder(t);
+  const guard = join(cwd, 'elsewhere.guard');
+  const args = [...INIT, '--guard', 'elsewhere.guard', '--public-url', 'https://log.example/bank/', '--json'];
+  const { code, out, err } = await runCli(args, { cwd });
+  assert.equal(code, 0, err);
+  const made: unknown = JSON.parse(out);
+  assert.ok(typeof made === 'object' && made !== null);
+  assert.deepEqual(Object.keys(made), ['origin', 'kind', 'vkey', 'folder', 'guard', 'tokens']);
+  assert.ok('guard' in made && made.guard === guard);
+
+  // What init was told stays: serve finds the guard and says the URL.
+  const folder = await readFolder(join(cwd, 'log'));
+  assert.deepEqual([folder.url, folder.serve], ['https://log.example/bank', { guard }]);
+  assert.match(await readFile(folder.paths.policy, 'utf8'), /^log \S+ https:\/\/log\.example\/bank\n/);
+  const { service } = await serveDiskLog(t, join(cwd, 'log'));
+  assert.equal(service.url, 'https://log.example/bank');
+});
+
+test('init never touches what is there', async (t) => {
+  const cwd = await tempFolder(t);
+  await runCli(INIT, { cwd });
+  const before = await readFile(join(cwd, 'log', 'keys', 'log-ed25519'), 'utf8');
+  const again = await runCli(INIT, { cwd });
+  assert.deepEqual([again.code, again.out], [1, '']);
+  assert.match(again.err, /there is a log in .*log already/);
+  assert.equal(await readFile(join(cwd, 'log', 'keys', 'log-ed25519'), 'utf8'), before);
+
+  await mkdir(join(cwd, 'full'));
+  await writeFile(join(cwd, 'full', 'letter.txt'), 'x');
+  const full = await runCli(['init', '--data', 'full', '--origin', 'log.example'], { cwd });
+  assert.equal(full.code, 1);
+  assert.match(full.err, /full is not empty/);
+  assert.deepEqual(await readdir(join(cwd, 'full')), ['letter.txt']);
+});
+
+test('init refuses a guard that is there: it is of a log whose folder is gone', async (t) => {
+  const cwd = await tempFolder(t);
+  await runCli(INIT, { cwd });
+  await rm(join(cwd, 'log'), { recursive: true });
+  const { code, err } = await runCli(INIT, { cwd });
+  assert.equal(code, 1);
+  assert.match(err, /there is a guard at .*log\.guard, of a log whose folder is not here/);
+  assert.deepEqual(await readdir(cwd), ['log.guard']);
+});
+
+test('init refuses a place for the guard that is not there, before it makes anything', async (t) => {
+  const cwd = await tempFolder(t);
+  const { code, err } = await runCli([...INIT, '--guard', 'nowhere/guard'], { cwd });
+  assert.equal(code, 2);
+  assert.match(err, /there is no folder .*nowhere/);
+  assert.deepEqual(await readdir(cwd), []);
+
+  await mkdir(join(cwd, 'log'));
+  const within = await runCli([...INIT, '--guard', 'log/guard'], { cwd });
+  assert.equal(within.code, 2);
+  assert.match(within.err, /the guard is not to lie in the folder/);
+  assert.deepEqual(await readdir(join(cwd, 'log')), []);
+});
+
+test('an init that was interrupted is told by init and by serve, and nothing is lost by starting over', async (t) => {
+  const cwd = await tempFolder(t);
+  const dir = join(cwd, 'log');
+  const power = new Error('the power went');
+  const now = (): number => {
+    throw power;
+  };
+  const options = { dir, origin: 'log.example/bank', guard: undefined, url: undefined };
+  await assert.rejects(createFolder({ ...options, clock: { ...systemClock, now } }), power);
+  for (const args of [
+    INIT,
+    ['serve', '--data', 'log'],
+    ['dev', '--data', 'log'],
+    ['fsck', '--data', 'log'],
+  ]) {
+    const { code, err } = await runCli(args, { cwd });
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /an init of .*log was interrupted, so no log has begun there: remove the folder, and the guard/,
+    );
+  }
+  await rm(dir, { recursive: true });
+  await rm(`${dir}.guard`, { force: true });
+  assert.equal((await runCli(INIT, { cwd })).code, 0);
+});

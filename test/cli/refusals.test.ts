@@ -1,0 +1,177 @@
+/** What `serve` finds and does not serve, with what it says about it. */
+
+import assert from 'node:assert/strict';
+import { copyFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
+import { formatSkey } from '../../src/formats/vkey.ts';
+import { systemClock } from '../../src/log/clock.ts';
+import { runCli } from '../support/cli.ts';
+import { DISK_ORIGIN, newDiskLog, serveDiskLog } from '../support/served-log.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+/** Asserts that `serve` does not start, with this on stderr and nothing on stdout. */
+async function assertRefused(
+  dir: string,
+  message: RegExp,
+  args: readonly string[] = [],
+  exitCode = 1,
+): Promise<void> {
+  const all = ['serve', '--data', dir, '--listen', '127.0.0.1:0', ...args];
+  const { code, out, err } = await runCli(all, { cwd: '/' });
+  const said = err.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
+  assert.equal(said.length, 1, err);
+  assert.match(said[0]!, message);
+  assert.deepEqual([code, out], [exitCode, '']);
+}
+
+async function newLog(t: TestContext): Promise<Awaited<ReturnType<typeof newDiskLog>>> {
+  return newDiskLog(await tempFolder(t));
+}
+
+test('a folder that is not there is not made', async (t) => {
+  const dir = join(await tempFolder(t), 'typo');
+  await assertRefused(dir, /there is no log at .*typo; make one with newel init/);
+  await assert.rejects(readFile(dir), { code: 'ENOENT' });
+});
+
+test('a folder of another format', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const text = await readFile(folder.paths.config, 'utf8');
+  await writeFile(folder.paths.config, text.replace('"format": 1', '"format": 2'));
+  await assertRefused(dir, /newel\.json has format 2, and this newel reads format 1: see UPGRADING\.md/);
+});
+
+test('a folder whose newel.json is gone', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await rm(folder.paths.config);
+  await assertRefused(
+    dir,
+    /there is no newel\.json in .*; if it is the folder of a log, bring that file back/,
+  );
+});
+
+test('a folder whose database is gone: no new one is made', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await rm(folder.paths.db, { recursive: true });
+  await assertRefused(
+    dir,
+    /there is no database in .*db, though .*newel\.json is there: bring back a whole copy/,
+  );
+  await assert.rejects(readFile(folder.paths.db), { code: 'ENOENT' });
+});
+
+test("another log's key", async (t) => {
+  const { dir, folder } = await newLog(t);
+  const seed = new Uint8Array(32).fill(9);
+  await writeFile(folder.paths.logKey, `${formatSkey({ name: 'log.example/other', seed }, nodeEd25519)}\n`);
+  await assertRefused(
+    dir,
+    /log-ed25519 is the key of log\.example\/other, and the folder is of log\.example\/disk/,
+  );
+});
+
+test('another key of the same name', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const skey = formatSkey({ name: DISK_ORIGIN, seed: new Uint8Array(32).fill(9) }, nodeEd25519);
+  await writeFile(folder.paths.logKey, `${skey}\n`);
+  await assertRefused(dir, /the database has vkey .*another log, or the wrong key/);
+});
+
+test('a key that is missing or damaged, without a word of it', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const skey = await readFile(folder.paths.logKey, 'utf8');
+  const secret = skey.trim().slice(-44);
+  await writeFile(folder.paths.logKey, skey.replace(secret, `${secret.slice(0, -3)}AA=`));
+  const { err } = await runCli(['serve', '--data', dir], { cwd: '/' });
+  assert.match(err, /log-ed25519 is damaged/);
+  assert.ok(!err.includes(secret.slice(0, 20)));
+  await rm(folder.paths.logKey);
+  await assertRefused(dir, /log-ed25519 cannot be read: bring back the one that init made .*ENOENT/);
+});
+
+test('a guard that is missing', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await rm(folder.paths.guard);
+  await assertRefused(dir, /there is no guard at .*log\.guard/);
+});
+
+test("another log's guard", async (t) => {
+  const parent = await tempFolder(t);
+  const { dir, folder } = await newDiskLog(parent);
+  const other = await newDiskLog(parent, 'other');
+  await assertRefused(dir, /the guard is of another log/, ['--guard', other.folder.paths.guard]);
+  await copyFile(other.folder.paths.guard, folder.paths.guard);
+  await assertRefused(dir, /the guard is of another log/);
+});
+
+test('an older copy of the database under a newer guard', async (t) => {
+  const parent = await tempFolder(t);
+  const { dir, folder, token } = await newDiskLog(parent);
+  await cp(folder.paths.db, join(parent, 'backup'), { recursive: true });
+  const served = await serveDiskLog(t, dir);
+  await served.add('entry', token);
+  assert.equal(await served.service.stop(), 'stopped');
+  await rm(folder.paths.db, { recursive: true });
+  await cp(join(parent, 'backup'), folder.paths.db, { recursive: true });
+  await assertRefused(dir, /the guard knows of round \d+ .*it is an older copy/);
+});
+
+test('a folder that is being served', async (t) => {
+  const { dir } = await newLog(t);
+  await serveDiskLog(t, dir);
+  await assertRefused(dir, /the log in .*log is being served by another process; stop that one first$/);
+});
+
+test('a clock that is behind the last head, unless it is accepted', async (t) => {
+  const ahead = { ...systemClock, now: () => Date.now() + 3_600_000 };
+  const { dir, token } = await newDiskLog(await tempFolder(t), 'log', { clock: ahead });
+  await assertRefused(dir, /the clock is 3\d\d\d s behind the last signed head; .*--accept-clock/);
+  const served = await serveDiskLog(t, dir, { acceptClock: true });
+  assert.ok(served.said.some((line) => line.includes('was accepted')));
+  assert.equal(await served.add('entry', token), 0);
+});
+
+test('a policy that is none, or that does not know the log', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const policy = await readFile(folder.paths.policy, 'utf8');
+  await writeFile(folder.paths.policy, policy.replace('none', 'all'));
+  await assertRefused(dir, /policy: policy line 2 asks for a quorum other than none/);
+  await writeFile(folder.paths.policy, 'quorum none\n');
+  await assertRefused(dir, /policy has no line for this log: log log\.example\/disk\+/);
+  await rm(folder.paths.policy);
+  await assertRefused(dir, /policy: .*ENOENT/);
+});
+
+test('a token list that is broken', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await writeFile(folder.paths.tokens, '[{}]');
+  await assertRefused(dir, /tokens\.json: token 1 has a name .*newel token create/);
+});
+
+test('settings that are wrong, each by its name', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await assertRefused(dir, /--max-queue is not from 1 to/, ['--max-queue', '0'], 2);
+  const text = await readFile(folder.paths.config, 'utf8');
+  await writeFile(folder.paths.config, text.replace('"serve": {}', '"serve": {"max_que": 5}'));
+  await assertRefused(dir, /serve has an unknown member "max_que"/);
+});
+
+test('a port that is taken: serve takes no other', async (t) => {
+  const { dir } = await newLog(t);
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const { code, err } = await runCli(['serve', '--data', dir, '--listen', `127.0.0.1:${address.port}`], {
+    cwd: '/',
+  });
+  assert.equal(code, 2);
+  assert.match(err, new RegExp(`port ${address.port} of 127\\.0\\.0\\.1 is taken`));
+  // Nothing was left open: it can be served elsewhere.
+  await serveDiskLog(t, dir);
+});
