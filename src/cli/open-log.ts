@@ -80,6 +80,7 @@ export async function openFolderStore({ paths }: Folder): Promise<Store> {
 
 /** The key that signs tree heads. Throws `log_refused` where it is missing, unreadable, or named as another log. */
 export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
+  await assertPrivate(paths.logKey);
   let skey: ReturnType<typeof parseSkey>;
   try {
     skey = parseSkey((await readFile(paths.logKey, 'utf8')).replace(/\n$/, ''), nodeEd25519);
@@ -101,6 +102,18 @@ export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
     verifier: ed25519Verifier(key, nodeEd25519),
     vkey: formatVkey(key),
   };
+}
+
+/** Throws `log_refused` where others than the owner may read or write a key file. Windows has no such bits. */
+async function assertPrivate(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const { mode } = await stat(path).catch(() => ({ mode: 0 }));
+  if ((mode & 0o077) === 0) return;
+  const bits = (mode & 0o777).toString(8);
+  throw new NewelError(
+    'log_refused',
+    `the key ${path} is open to others (mode ${bits}): chmod 600, and think of who may have read it`,
+  );
 }
 
 /** The text of the policy file. Throws `log_refused` where it is none, or does not list the log's own key. */

@@ -69,8 +69,9 @@ function leafLinks(size: number): Html {
 }
 
 function link(path: string, what: string): Html {
+  // Relative, so that it holds behind a proxy that serves this under a prefix.
   return html`<li>
-    <a href="${path}"><code>${path}</code></a> <span class="soft">${what}</span>
+    <a href=".${path}"><code>${path}</code></a> <span class="soft">${what}</span>
   </li>`;
 }
 

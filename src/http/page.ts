@@ -20,7 +20,7 @@ header { display: flex; gap: 1rem; align-items: center; margin-bottom: 2rem }
 header svg { flex: none; width: 2.75rem; height: 2.75rem; color: var(--mark) }
 h1 { margin: 0; font-size: 1.4rem; line-height: 1.25; overflow-wrap: anywhere }
 h2 { margin: 2.25rem 0 .6rem; font-size: .8rem; letter-spacing: .08em; text-transform: uppercase; color: var(--soft) }
-p { margin: .4rem 0 }
+p { margin: .7rem 0 }
 a { color: var(--mark); text-underline-offset: .15em }
 .soft { color: var(--soft) }
 .card { padding: .9rem 1.1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card) }
@@ -28,7 +28,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.2rem; m
 dt { color: var(--soft) }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
 code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere }
-pre { margin: .4rem 0; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card);
+pre { margin: .7rem 0; padding: .8rem 1rem; border: 1px solid var(--line); border-radius: .6rem; background: var(--card);
   overflow-x: auto; white-space: pre-wrap }
 ul { margin: 0; padding: 0; list-style: none }
 li { padding: .35rem 0; border-top: 1px solid var(--line) }

@@ -25,7 +25,7 @@ function showProblem(c: Context): Promise<Response> {
       <dd>${status}</dd>
     </dl>
     <p>${help}</p>
-    <footer><a href="/">the log</a></footer>
+    <footer><a href="../">the log</a></footer>
   `;
   return respondPage(c, title, body);
 }

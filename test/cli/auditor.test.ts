@@ -176,7 +176,7 @@ test('fsck finds a whole log whole, over HTTP and in its folder', async (t) => {
   const { newel, service, dir, cwd } = await setUp(t, 260);
   const remote = await newel('fsck', '--trust', 'log.json');
   assert.deepEqual([remote.code, remote.err], [0, '']);
-  assert.match(remote.out, /^✔ http\S+: all 260 entries of log\.example\/disk are whole, root \S{44}$/m);
+  assert.match(remote.out, /^✔ http\S+: 260 entries of log\.example\/disk, all whole, root \S{44}$/m);
 
   const busy = await runCli(['fsck', '--data', dir], { cwd });
   assert.equal(busy.code, 1);

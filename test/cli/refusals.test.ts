@@ -1,7 +1,7 @@
 /** What `serve` finds and does not serve, with what it says about it. */
 
 import assert from 'node:assert/strict';
-import { copyFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -92,6 +92,16 @@ test('a key that is missing or damaged, without a word of it', async (t) => {
   await rm(folder.paths.logKey);
   await assertRefused(dir, /log-ed25519 cannot be read: bring back the one that init made .*ENOENT/);
 });
+
+test(
+  'a key that others may read',
+  { skip: process.platform === 'win32' ? 'there are no such bits' : false },
+  async (t) => {
+    const { dir, folder } = await newLog(t);
+    await chmod(folder.paths.logKey, 0o640);
+    await assertRefused(dir, /log-ed25519 is open to others \(mode 640\): chmod 600/);
+  },
+);
 
 test('a guard that is missing', async (t) => {
   const { dir, folder } = await newLog(t);

@@ -119,7 +119,7 @@ describe('checkExtends', () => {
 
   test('a head of another history is inconsistent', async () => {
     const { t, source } = await logOf(10);
-    const other = await openTestLog({ entries: [...Array.from({ length: 6 }, () => encodeUtf8('forked'))] });
+    const other = await openTestLog({ entries: Array.from({ length: 6 }, () => encodeUtf8('forked')) });
     await assert.rejects(checkExtends(source, other.log.published, t.log.published), {
       code: 'inconsistent',
     });

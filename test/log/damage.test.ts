@@ -23,7 +23,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 interface OnDisk {
   readonly log: Log;
   readonly guard: MemoryGuard;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A log on LevelDB whose rounds after round 0 are all in the write-ahead log; closed. The last one only publishes. */

@@ -37,11 +37,11 @@ async function refusal(t: TestLog, overrides: Partial<Parameters<typeof openLog>
     const log = await openLog({ store, guard, identity, signer, verifier, clock, ...overrides });
     await log.close();
   } catch (error) {
-    assert.ok(error instanceof NewelError, `${error}`);
+    assert.ok(error instanceof NewelError);
     assert.equal(error.code, 'log_refused');
     return error.message;
   }
-  throw assert.fail('the log opened');
+  return assert.fail('the log opened');
 }
 
 async function change(
@@ -132,7 +132,11 @@ describe('a damaged database is refused', () => {
       const proved: LogSignal[] = [];
       const { signer, verifier, clock, guard, store } = t;
       const log = await openLog({
-        ...{ signer, verifier, clock, guard, identity: t.log.identity },
+        signer,
+        verifier,
+        clock,
+        guard,
+        identity: t.log.identity,
         store: { ...pick(store), close: async () => {} },
         onSignal: (signal) => proved.push(signal),
       });
@@ -227,7 +231,12 @@ describe('the clock', () => {
     const signals: LogSignal[] = [];
     const { signer, verifier, clock, guard, store } = t;
     const opening = openLog({
-      ...{ store, guard, identity: t.log.identity, signer, verifier, clock },
+      store,
+      guard,
+      identity: t.log.identity,
+      signer,
+      verifier,
+      clock,
       onSignal: (signal) => signals.push(signal),
     });
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -245,7 +254,12 @@ describe('the clock', () => {
     const signals: LogSignal[] = [];
     const { signer, verifier, clock, guard, store } = t;
     const log = await openLog({
-      ...{ store, guard, identity: t.log.identity, signer, verifier, clock },
+      store,
+      guard,
+      identity: t.log.identity,
+      signer,
+      verifier,
+      clock,
       acceptClock: true,
       onSignal: (signal) => signals.push(signal),
     });

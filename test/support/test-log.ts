@@ -8,7 +8,7 @@
  *   const again = await test.reopen();                       the same store and guard, recovered
  */
 
-import type { Ed25519 } from '../../src/formats/ed25519.ts';
+import { type Ed25519, nobleEd25519 } from '../../src/formats/ed25519.ts';
 import { ed25519Signer, ed25519Verifier, type Signer, type Verifier } from '../../src/formats/note.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
@@ -24,6 +24,9 @@ import { ManualClock } from './manual-clock.ts';
 export const TEST_ORIGIN = 'log.example/test';
 /** 2026-11-20T12:00:00.000Z */
 export const TEST_TIME_MS: number = Date.UTC(2026, 10, 20, 12);
+
+/** `NEWEL_TEST_ED25519=noble` runs a suite with the implementation that browsers have. */
+const TEST_ED25519: Ed25519 = process.env['NEWEL_TEST_ED25519'] === 'noble' ? nobleEd25519 : nodeEd25519;
 
 export interface TestLogOptions {
   readonly origin?: string;
@@ -90,7 +93,7 @@ export class MemoryGuard implements Guard {
 }
 
 export async function openTestLog(options: TestLogOptions = {}): Promise<TestLog> {
-  const ed25519 = options.ed25519 ?? nodeEd25519;
+  const ed25519 = options.ed25519 ?? TEST_ED25519;
   const origin = options.origin ?? TEST_ORIGIN;
   const seed = options.seed ?? Uint8Array.from({ length: 32 }, (_, i) => i);
   const clock = options.clock ?? new ManualClock(TEST_TIME_MS);

@@ -100,7 +100,8 @@ function print(call: Call, { name, origin, pin }: Subject, { size, root, finding
     const shown = {
       origin,
       tree_size: size,
-      root_hash: formatBase64(root),
+      // No checkpoint that verifies, no root.
+      root_hash: root.length > 0 ? formatBase64(root) : null,
       ok: findings.length === 0,
       findings,
     };
@@ -111,7 +112,7 @@ function print(call: Call, { name, origin, pin }: Subject, { size, root, finding
     out.write(`${paint(terminal, out, 'red', '✘')} ${path}  ${problem}\n`);
   out.write(
     findings.length === 0
-      ? `${paint(terminal, out, 'green', '✔')} ${name}: all ${size} entries of ${origin} are whole, root ${formatBase64(root)}\n`
+      ? `${paint(terminal, out, 'green', '✔')} ${name}: ${size} ${size === 1 ? 'entry' : 'entries'} of ${origin}, all whole, root ${formatBase64(root)}\n`
       : `${findings.length} of the public files of ${name} are wrong\n`,
   );
   out.write(`  log key ${pin}\n`);
