@@ -12,7 +12,16 @@ import { Acknowledged, addRequests, ENTRY_BYTES, parseAdded } from './support/ad
 import { type Contestant, duel } from './support/duel.ts';
 import { runLoad } from './support/load.ts';
 import { mean, quantile } from './support/quantiles.ts';
-import { formatFloor, formatRatio, grouped, say, SCORE_HEADINGS, scoreRow, table } from './support/report.ts';
+import {
+  formatCpuRatio,
+  formatFloor,
+  formatRatio,
+  grouped,
+  say,
+  SCORE_HEADINGS,
+  scoreRow,
+  table,
+} from './support/report.ts';
 import { type DataFolder, initFolder, serve, serveBare } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
 
@@ -47,7 +56,10 @@ export async function add(bench: Workbench): Promise<boolean> {
     `POST /add of ${ENTRY_BYTES} B at ${connections} connections, ${rounds} rounds of ${roundMs / 1000} s in turns`,
   );
   table([SCORE_HEADINGS, scoreRow(result.ours), scoreRow(result.bare)]);
-  say(`ratio ${formatRatio(result.ratio)}, ${formatFloor(String(FLOOR), result.ratio.median >= FLOOR)}`);
+  say(
+    `ratio ${formatRatio(result.ratio)}, ${formatFloor(String(FLOOR), result.ratio.median >= FLOOR)}; ` +
+      `by CPU time ${formatCpuRatio(result)}`,
+  );
 
   const stored = await readRounds(folder);
   acknowledged.check(stored.size);

@@ -65,7 +65,9 @@ export async function flips(bench: Workbench): Promise<boolean> {
 
   const large = await openSubject(await bench.largeLog());
   try {
-    const separate = Array.from({ length: SEPARATE_PASSES }, (_, turn) => separatePass(random, large.size, turn));
+    const separate = Array.from({ length: SEPARATE_PASSES }, (_, turn) =>
+      separatePass(random, large.size, turn),
+    );
     const crossed = crossedPass(random, large.size);
     await runPasses('the checkpoint', large, checkpointPasses(random, CHECKPOINT_FLIPS), tally);
     await runPasses('many files, apart', large, separate, tally);
@@ -92,16 +94,27 @@ async function openSubject(log: BuiltLog): Promise<Subject> {
   const source = storeSource(store);
   const startedMs = performance.now();
   let told = 0;
-  const clean = await fsck(source, { verifiers: [verifier], origin: folder.origin, onProgress: () => (told += 1) });
+  const clean = await fsck(source, {
+    verifiers: [verifier],
+    origin: folder.origin,
+    onProgress: () => (told += 1),
+  });
   const durationMs = performance.now() - startedMs;
   if (clean.findings.length > 0 || clean.size !== log.size || told === 0) {
     throw new Error(`the log is not clean before a bit is flipped: ${JSON.stringify(clean.findings)}`);
   }
-  say(`${grouped(log.size)} leaves: clean in ${formatSeconds(durationMs)}, ${grouped(told)} calls of progress`);
+  say(
+    `${grouped(log.size)} leaves: clean in ${formatSeconds(durationMs)}, ${grouped(told)} calls of progress`,
+  );
   return { source, verifier, origin: folder.origin, size: log.size, clean, close: () => store.close() };
 }
 
-async function runPasses(what: string, subject: Subject, passes: readonly Pass[], tally: Tally): Promise<void> {
+async function runPasses(
+  what: string,
+  subject: Subject,
+  passes: readonly Pass[],
+  tally: Tally,
+): Promise<void> {
   const startedMs = performance.now();
   let count = 0;
   for (const pass of passes) {
@@ -177,7 +190,8 @@ class Tally {
   /** The table, and what is wrong. Returns whether nothing is. */
   print(): boolean {
     const count = (fileClass: FileClass, result: Verdict['result']): number =>
-      this.#verdicts.filter((verdict) => verdict.flip.fileClass === fileClass && verdict.result === result).length;
+      this.#verdicts.filter((verdict) => verdict.flip.fileClass === fileClass && verdict.result === result)
+        .length;
     const rows = FILE_CLASSES.map((fileClass) => {
       const counts = (['found', 'harmless', 'missed'] as const).map((result) => count(fileClass, result));
       const flipped = counts.reduce((sum, each) => sum + each, 0);

@@ -12,7 +12,6 @@ import { WRITE_BUFFER_BYTES } from '../src/storage/write-buffer.ts';
 import { Acknowledged, addRequests, parseAdded } from './support/add-requests.ts';
 import { type BuiltLog, copyLog, databaseBytes, writeAheadBytes } from './support/build-log.ts';
 import { getRequest, runLoad } from './support/load.ts';
-import { median } from './support/quantiles.ts';
 import { formatFloor, formatMiB, formatSeconds, grouped, say } from './support/report.ts';
 import { ask, type DataFolder, type NewelServer, serve, sleep, startNewel } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
@@ -39,20 +38,16 @@ export async function million(bench: Workbench): Promise<boolean> {
 async function sayStarts(log: BuiltLog): Promise<void> {
   const startsMs: number[] = [];
   const proved: (number | undefined)[] = [];
-  const residents: number[] = [];
   for (let i = 0; i < STARTS; i++) {
     const server = await serve(log);
     startsMs.push(server.startMs);
     proved.push(server.provedRounds);
-    const resident = server.child.resident();
-    if (resident) residents.push(resident.bytes);
+    if (i === STARTS - 1) sayResident(server, 'after the start');
     await server.child.stop();
   }
   const each = startsMs.map((startMs) => startMs.toFixed(0)).join(', ');
   say(`start, from spawn to the first 200 of /readyz: ${each} ms (${proved.join(', ')} rounds proven)`);
   sayStartFloor(Math.max(...startsMs));
-  if (residents.length > 0) sayResident('after the start', median(residents));
-  else say('resident: not measured, the system does not tell');
 }
 
 /** Reads of every kind, then memory; then a whole fsck by the shipped command, over HTTP. */
@@ -66,8 +61,10 @@ async function sayReads(bench: Workbench, log: BuiltLog): Promise<void> {
     request: () => requests[randomInt(requests.length)]!,
     until: { durationMs: READS_MS },
   });
-  say(`mixed random reads: ${grouped((answered / durationMs) * 1000)} a second for ${formatSeconds(durationMs)}`);
-  sayResidentOf(server, 'after the reads');
+  say(
+    `mixed random reads: ${grouped((answered / durationMs) * 1000)} a second for ${formatSeconds(durationMs)}`,
+  );
+  sayResident(server, 'after the reads');
 
   const startedMs = performance.now();
   const fsck = startNewel(['fsck', '--url', `http://127.0.0.1:${server.port}`]);
@@ -79,7 +76,7 @@ async function sayReads(bench: Workbench, log: BuiltLog): Promise<void> {
     `newel fsck --url: clean in ${formatSeconds(fsckMs)}, ${progress.length} lines of progress; ` +
       formatFloor('60 s', fsckMs < FSCK_FLOOR_MS),
   );
-  sayResidentOf(server, 'after the fsck');
+  sayResident(server, 'after the fsck');
   await server.child.stop();
 }
 
@@ -117,7 +114,7 @@ async function sayKilledStart(bench: Workbench, original: BuiltLog): Promise<voi
       `log): ${again.startMs.toFixed(0)} ms, ${grouped(again.provedRounds ?? Number.NaN)} rounds proven`,
   );
   sayStartFloor(again.startMs);
-  sayResidentOf(again, 'after that start');
+  sayResident(again, 'after that start');
   await checkAcknowledged(again, acknowledged);
   say(`${grouped(acknowledged.count)} entries were acknowledged before the kill, none is lost`);
   await again.child.stop();
@@ -127,7 +124,11 @@ async function sayKilledStart(bench: Workbench, original: BuiltLog): Promise<voi
  * One connection, so each round has one entry, which is the most rounds that the same bytes can hold: until as much is
  * written as the proved mark stays behind, and the newest write-ahead log is nearly full.
  */
-async function fillWriteAhead(log: DataFolder, server: NewelServer, acknowledged: Acknowledged): Promise<void> {
+async function fillWriteAhead(
+  log: DataFolder,
+  server: NewelServer,
+  acknowledged: Acknowledged,
+): Promise<void> {
   const request = addRequests(log.submitToken, 1);
   const most = Math.ceil((2 * WRITE_BUFFERS_BYTES) / SINGLE_ROUND_MIN_BYTES);
   let writtenBytes = 0;
@@ -187,12 +188,12 @@ function sayStartFloor(startMs: number): void {
   say(`  ${formatFloor('2 s', startMs < START_FLOOR_MS)}`);
 }
 
-function sayResidentOf({ child }: NewelServer, when: string): void {
+function sayResident({ child }: NewelServer, when: string): void {
   const resident = child.resident();
-  if (resident) sayResident(when, resident.bytes, resident.peakBytes);
-}
-
-function sayResident(when: string, bytes: number, peakBytes?: number): void {
-  const peak = peakBytes === undefined ? '' : `, at its highest ${formatMiB(peakBytes)}`;
-  say(`resident ${when}: ${formatMiB(bytes)}${peak}; ${formatFloor('200 MB', bytes < RESIDENT_FLOOR_BYTES)}`);
+  if (!resident) return say(`resident ${when}: not measured, the system does not tell`);
+  const { bytes, peakBytes, mappedBytes } = resident;
+  say(
+    `resident ${when}: ${formatMiB(bytes)}, of it ${formatMiB(mappedBytes)} mapped files; at its highest ` +
+      `${formatMiB(peakBytes)}; ${formatFloor('200 MB', bytes < RESIDENT_FLOOR_BYTES)}`,
+  );
 }

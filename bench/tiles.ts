@@ -7,7 +7,15 @@ import { hashesAt, TILE_BYTES, TILE_WIDTH, tileWidth } from '../src/core/tile.ts
 import { formatTilePath } from '../src/formats/tile-path.ts';
 import { duel } from './support/duel.ts';
 import { getRequest } from './support/load.ts';
-import { formatFloor, formatRatio, say, SCORE_HEADINGS, scoreRow, table } from './support/report.ts';
+import {
+  formatCpuRatio,
+  formatFloor,
+  formatRatio,
+  say,
+  SCORE_HEADINGS,
+  scoreRow,
+  table,
+} from './support/report.ts';
 import { ask, serve, serveBare } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
 
@@ -35,23 +43,19 @@ export async function tiles(bench: Workbench): Promise<boolean> {
     const requests = requestsOf(row, log.size);
     const bytes = await lengthOf(ours.port, row.path(0));
     const bareRequest = getRequest(`/bytes/${bytes}`);
-    const {
-      ours: score,
-      bare: bareScore,
-      ratio,
-    } = await duel(
+    const result = await duel(
       { name: row.name, server: ours, request: () => requests[Math.floor(Math.random() * requests.length)]! },
       { name: `bare, ${bytes} B`, server: bare, request: () => bareRequest },
       { connections, rounds, roundMs, warmUpMs: WARM_UP_MS },
     );
-    printed.push(scoreRow(score), scoreRow(bareScore));
-    const floor = row.hasFloor ? formatFloor(String(FLOOR), ratio.median >= FLOOR) : '';
-    ratios.push([row.name, formatRatio(ratio), floor]);
+    printed.push(scoreRow(result.ours), scoreRow(result.bare));
+    const floor = row.hasFloor ? formatFloor(String(FLOOR), result.ratio.median >= FLOOR) : '';
+    ratios.push([row.name, formatRatio(result.ratio), formatCpuRatio(result), floor]);
   }
   await Promise.all([ours.child.stop(), bare.child.stop()]);
   table([SCORE_HEADINGS, ...printed]);
   say('');
-  table([['', 'ratio', ''], ...ratios]);
+  table([['', 'ratio', 'by CPU time', ''], ...ratios]);
   return true;
 }
 

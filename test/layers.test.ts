@@ -36,9 +36,9 @@ const TABLE: Record<
   access: { rooms: ['formats'], files: ['storage/store.ts'], packages: [/^node:/] },
   telemetry: { files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts'], packages: [/^pino$/] },
   http: {
-    rooms: ['formats'],
+    rooms: ['formats', 'core'],
     files: ['log/log.ts', 'log/limits.ts', 'access/principal.ts'],
-    packages: [/^node:/, /^hono/, /^@hono\/node-server$/],
+    packages: [/^node:/, /^hono/, /^@hono\/node-server$/, /^@noble\/hashes\//],
   },
   cli: { rooms: readdirSync(SRC).filter((name) => !name.endsWith('.ts')), packages: [/./] },
 };

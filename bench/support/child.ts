@@ -101,14 +101,28 @@ export class Child {
     return cpuUsOf(this.pid);
   }
 
-  /** Resident memory now and at its highest. `undefined` where the system does not tell. */
-  resident(): { readonly bytes: number; readonly peakBytes: number } | undefined {
-    const status = readProc(this.pid, 'status');
-    const now = /^VmRSS:\s+([0-9]+) kB$/m.exec(status ?? '')?.[1];
-    const peak = /^VmHWM:\s+([0-9]+) kB$/m.exec(status ?? '')?.[1];
-    if (now === undefined || peak === undefined) return undefined;
-    return { bytes: Number(now) * 1024, peakBytes: Number(peak) * 1024 };
+  /** Resident memory. `undefined` where the system does not tell. */
+  resident(): Resident | undefined {
+    const status = readProc(this.pid, 'status') ?? '';
+    const bytesOf = (field: string): number => {
+      const kilobytes = new RegExp(`^${field}:\\s+([0-9]+) kB$`, 'm').exec(status)?.[1];
+      return Number(kilobytes) * 1024;
+    };
+    const resident = {
+      bytes: bytesOf('VmRSS'),
+      peakBytes: bytesOf('VmHWM'),
+      mappedBytes: bytesOf('RssFile'),
+    };
+    return Object.values(resident).some(Number.isNaN) ? undefined : resident;
   }
+}
+
+export interface Resident {
+  /** All of it: the process's own, and what is mapped. */
+  readonly bytes: number;
+  readonly peakBytes: number;
+  /** Pages of files, the program's and LevelDB's tables: the system takes them back when it needs room. */
+  readonly mappedBytes: number;
 }
 
 function cpuUsOf(pid: number): number | undefined {

@@ -40,6 +40,8 @@ export interface DuelResult {
   readonly bare: Score;
   /** Requests a second of ours to those of the bare one. */
   readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
+  /** CPU time of the bare server for a request to that of ours: the same question, less disturbed by a busy machine. */
+  readonly cpuRatio: number | undefined;
 }
 
 /** One contestant's rounds as they are run. */
@@ -62,10 +64,12 @@ export async function duel(ours: Contestant, bare: Contestant, options: DuelOpti
     for (const tally of [a, b]) await runRound(tally, connections, roundMs);
   }
   const ratios = a.perSecond.map((perSecond, round) => perSecond / b.perSecond[round]!);
+  const scores = { ours: scoreOf(a), bare: scoreOf(b) };
+  const cpu = [scores.ours.serverCpuUs, scores.bare.serverCpuUs];
   return {
-    ours: scoreOf(a),
-    bare: scoreOf(b),
+    ...scores,
     ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
+    cpuRatio: cpu[0] === undefined || cpu[1] === undefined ? undefined : cpu[1] / cpu[0],
   };
 }
 

@@ -65,7 +65,9 @@ export function separatePass(random: SeededRandom, size: number, turn: number): 
   // Whatever lies below a flipped tile stays whole; so does all that is below the partial one of level 1.
   const isFree = ({ tile }: File): boolean => {
     const parent = Math.floor(tile.index / TILE_WIDTH);
-    return !parents.has(parent) && upperFull.some((upper) => upper.tile.level === 1 && upper.tile.index === parent);
+    return (
+      !parents.has(parent) && upperFull.some((upper) => upper.tile.level === 1 && upper.tile.index === parent)
+    );
   };
   const flippedTiles = random.sample(leafTiles.filter(isFree), TOGETHER.leafTiles);
   const taken = new Set(flippedTiles.map(({ tile }) => tile.index));
@@ -100,10 +102,9 @@ function flipEach(random: SeededRandom, files: readonly File[]): Flip[] {
 }
 
 /** The public files of a tree but for the checkpoint. `leafPartial` is the last tile, then the last bundle. */
-function filesOf(size: number): Record<
-  'leafTiles' | 'bundles' | 'upperFull' | 'upperPartial' | 'leafPartial',
-  File[]
-> {
+function filesOf(
+  size: number,
+): Record<'leafTiles' | 'bundles' | 'upperFull' | 'upperPartial' | 'leafPartial', File[]> {
   const all = [...newTiles(0, size)];
   const leaves = all.filter(({ level }) => level === 0);
   const uppers = all.filter(({ level }) => level > 0).map(upperFile);

@@ -46,6 +46,10 @@ export function formatRatio({ median, min, max }: DuelResult['ratio']): string {
   return `${median.toFixed(3)} (${min.toFixed(3)} to ${max.toFixed(3)})`;
 }
 
+export function formatCpuRatio({ cpuRatio }: DuelResult): string {
+  return cpuRatio === undefined ? 'not measured' : cpuRatio.toFixed(3);
+}
+
 /** A floor that the project has set itself: said, never enforced. */
 export function formatFloor(text: string, isMet: boolean): string {
   return `floor ${text}: ${isMet ? 'met' : 'NOT met'}`;

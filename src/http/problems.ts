@@ -10,7 +10,7 @@
 
 import type { Context } from 'hono';
 import { type ErrorCode, NewelError } from '../errors.ts';
-import { QueueFullError } from '../log/pool.ts';
+import { QueueFullError } from '../log/log.ts';
 import { CACHE, initOf, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
 import type { Site } from './site.ts';
 

@@ -5,7 +5,7 @@ import { NewelError } from '../errors.ts';
 import { formatBase64 } from '../formats/base64.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import { MAX_PUBLISH_DELAY_MS, POOL_LIMITS } from '../log/limits.ts';
+import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
 import { mayReadRevealed } from './bound.ts';
 import { OwnHeads } from './heads.ts';
 import { MAX_LEAVES } from './leaves.ts';
@@ -31,8 +31,8 @@ function showLog(c: Context, site: Site): Response {
   const limits = {
     max_entry_bytes: MAX_ENTRY_BYTES,
     max_leaves: MAX_LEAVES,
-    max_queue_entries: POOL_LIMITS.maxQueueEntries,
-    max_queue_bytes: POOL_LIMITS.maxQueueBytes,
+    max_queue_entries: log.limits.maxQueueEntries,
+    max_queue_bytes: log.limits.maxQueueBytes,
     max_publish_delay: MAX_PUBLISH_DELAY_MS / 1000,
   };
   const { name, version } = software;

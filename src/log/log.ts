@@ -37,6 +37,11 @@ import { type Appended, Sequencer } from './sequencer.ts';
 import type { Listener } from './signals.ts';
 import { TreeReader } from './tree-reader.ts';
 
+export type { Appended } from './sequencer.ts';
+export type { KeptCheckpoint, Publication } from './publish.ts';
+export type { SignedHead } from './round-record.ts';
+export { type PoolLimits, QueueFullError, type Reservation } from './pool.ts';
+
 export interface AppendInput {
   /** The leaf's bytes, at most 65,535. */
   readonly entry: Uint8Array;
@@ -48,6 +53,7 @@ export interface AppendInput {
 
 export interface Log {
   readonly identity: Identity;
+  readonly limits: PoolLimits;
   /** The newest durable, signed head. Whoever holds a token may read up to here. */
   readonly revealed: SignedHead;
   /** The newest publication: strangers read up to here. */
@@ -135,6 +141,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
   const { head, edge, provedRounds } = recovered;
   const published = await readPublished(store, identity.origin, verifier, head);
 
+  const limits = options.limits ?? POOL_LIMITS;
   const sequencer = new Sequencer({
     ...recovered,
     store,
@@ -144,7 +151,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     onSignal,
     origin: identity.origin,
     identity: decodeUtf8(formatIdentity(identity)),
-    limits: options.limits ?? POOL_LIMITS,
+    limits,
   });
   const publisher = new Publisher({
     sequencer,
@@ -161,6 +168,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
 
   return {
     identity,
+    limits,
     get revealed() {
       return sequencer.revealed;
     },

@@ -101,7 +101,7 @@ export class Publisher {
     const head = sequencer.revealed;
     const publication = publicationOf(head, Math.max(clock.now(), this.#published.timeMs));
     const puts = publicationRows('none', publication, this.#published.size);
-    const thinned = await thin(store, publication.timeMs - KEEP_ALL_MS);
+    const thinned = await thin(store, this.#published.size, publication.timeMs - KEEP_ALL_MS);
     await sequencer.ride({ puts: [...puts, ...thinned.puts], deletes: thinned.deletes ?? [] });
     // Durable and guarded; from here on it may be served.
     this.#published = publication;
@@ -154,8 +154,11 @@ function parseKept(bytes: Uint8Array): KeptCheckpoint {
   return { timeMs: readUint64(bytes, 0), checkpoint: bytes.subarray(8) };
 }
 
-/** Removes kept checkpoints published before `untilMs`, but for the first of each minute. */
-async function thin(store: Store, untilMs: number): Promise<Batch> {
+/**
+ * Removes kept checkpoints published before `untilMs`, but for the first of each minute, and never the newest one, of
+ * `newestSize`: every leaf that is published stays covered by one that is kept.
+ */
+async function thin(store: Store, newestSize: number, untilMs: number): Promise<Batch> {
   const [mark] = await store.getMany([thinnedMarkKey]);
   let size = mark ? readUint64(mark, 0) : 0;
   let keptMs = mark ? readUint64(mark, 8) : 0;
@@ -163,7 +166,7 @@ async function thin(store: Store, untilMs: number): Promise<Batch> {
   const deletes: Uint8Array[] = [];
   const range = {
     from: checkpointKey(size + 1),
-    to: checkpointKey(Number.MAX_SAFE_INTEGER),
+    to: checkpointKey(newestSize),
     limit: THINNED_AT_ONCE,
   };
   for (const { key, value } of await store.scan(range)) {

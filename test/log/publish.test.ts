@@ -112,4 +112,20 @@ describe('publishing', () => {
     assert.ok(openCheckpoint(covering!.checkpoint, [t.verifier], t.origin).size > 100);
     await t.log.close();
   });
+
+  test('the newest kept checkpoint stays, however long the log was idle', async () => {
+    const t = await openTestLog();
+    for (let i = 0; i < 3; i++) {
+      await t.append(testEntry(i));
+      await t.publish();
+    }
+    t.clock.advance(KEEP_ALL_MS + KEEP_ONE_EVERY_MS);
+    for (let i = 0; i < 3; i++) {
+      t.clock.advance(REPUBLISH_INTERVAL_MS);
+      await settle();
+    }
+    assert.deepEqual(await keptSizes(t), [1, 3]);
+    assert.ok(await t.log.checkpointCovering(2));
+    await t.log.close();
+  });
 });
