@@ -9,6 +9,7 @@ import { numberOfKey, roundKey } from '../src/storage/keys.ts';
 import { openLevelStore } from '../src/storage/level.ts';
 import { parseRoundRecord } from '../src/log/round-record.ts';
 import { Acknowledged, addRequests, ENTRY_BYTES, parseAdded } from './support/add-requests.ts';
+import { copyLog } from './support/build-log.ts';
 import { type Contestant, duel } from './support/duel.ts';
 import { runLoad } from './support/load.ts';
 import { mean, quantile } from './support/quantiles.ts';
@@ -22,7 +23,7 @@ import {
   scoreRow,
   table,
 } from './support/report.ts';
-import { type DataFolder, initFolder, serve, serveBare } from './support/server.ts';
+import { type DataFolder, serve, serveBare } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
 
 const FLOOR = 0.25;
@@ -33,10 +34,11 @@ const ROUNDS_AT_ONCE = 4096;
 
 export async function add(bench: Workbench): Promise<boolean> {
   const { connections, rounds, roundMs } = bench.options;
-  const folder = await initFolder(bench.newDir());
+  const large = await bench.largeLog();
+  const folder = await copyLog(large, bench.newDir());
   const ours = await serve(folder);
   const bare = await serveBare();
-  const acknowledged = new Acknowledged(0);
+  const acknowledged = new Acknowledged(large.size);
   const newel: Contestant = {
     name: 'newel serve',
     server: ours,
@@ -53,7 +55,8 @@ export async function add(bench: Workbench): Promise<boolean> {
   await Promise.all([ours.child.stop(), bare.child.stop()]);
 
   say(
-    `POST /add of ${ENTRY_BYTES} B at ${connections} connections, ${rounds} rounds of ${roundMs / 1000} s in turns`,
+    `POST /add of ${ENTRY_BYTES} B at ${connections} connections to a log of ${grouped(large.size)} leaves, ` +
+      `${rounds} rounds of ${roundMs / 1000} s in turns`,
   );
   table([SCORE_HEADINGS, scoreRow(result.ours), scoreRow(result.bare)]);
   say(
@@ -61,11 +64,11 @@ export async function add(bench: Workbench): Promise<boolean> {
       `by CPU time ${formatCpuRatio(result)}`,
   );
 
-  const stored = await readRounds(folder);
+  const stored = await readRounds(folder, large.size);
   acknowledged.check(stored.size);
   say(`${grouped(acknowledged.count)} entries were acknowledged, each is in the tree once`);
   sayRounds(stored.entries);
-  await saySyncs(bench, connections);
+  await saySyncs(folder, connections);
   return true;
 }
 
@@ -81,8 +84,8 @@ function sayRounds(entries: readonly number[]): void {
   );
 }
 
-/** Entries of each round that has any, from the records in the database, and the size of the tree. */
-async function readRounds({ dir }: DataFolder): Promise<{ entries: number[]; size: number }> {
+/** Entries of each round after the tree had `first` leaves that has any, from the round records; the size of the tree. */
+async function readRounds({ dir }: DataFolder, first: number): Promise<{ entries: number[]; size: number }> {
   const store = await openLevelStore(join(dir, 'db'), { create: false });
   try {
     const entries: number[] = [];
@@ -92,7 +95,7 @@ async function readRounds({ dir }: DataFolder): Promise<{ entries: number[]; siz
       const rows = await store.scan({ from: roundKey(next), to, limit: ROUNDS_AT_ONCE });
       for (const row of rows) {
         const record = parseRoundRecord(row.value);
-        if (record.size > record.first) entries.push(record.size - record.first);
+        if (record.first >= first && record.size > record.first) entries.push(record.size - record.first);
         size = record.size;
         next = numberOfKey(row.key) + 1;
       }
@@ -103,9 +106,9 @@ async function readRounds({ dir }: DataFolder): Promise<{ entries: number[]; siz
   }
 }
 
-/** Counts the syncs of a run of its own, because watching a process slows it. */
-async function saySyncs(bench: Workbench, connections: number): Promise<void> {
-  const counted = await countSyncs(bench, connections);
+/** Counts the syncs of a run of its own on the same log, because watching a process slows it. */
+async function saySyncs(folder: DataFolder, connections: number): Promise<void> {
+  const counted = await countSyncs(folder, connections);
   if (typeof counted === 'string') return say(`fdatasync and fsync calls: not measured (${counted})`);
   const { calls, entries } = counted;
   const each = [...calls].map(([name, count]) => `${((count / entries) * 1000).toFixed(1)} ${name}`);
@@ -116,10 +119,9 @@ async function saySyncs(bench: Workbench, connections: number): Promise<void> {
 }
 
 async function countSyncs(
-  bench: Workbench,
+  folder: DataFolder,
   connections: number,
 ): Promise<{ calls: Map<string, number>; entries: number } | string> {
-  const folder = await initFolder(bench.newDir());
   const summary = `${folder.dir}.strace`;
   // With a seccomp filter only the calls that are counted stop the process; with -D the process that is started is the
   // server itself, and strace its grandchild.

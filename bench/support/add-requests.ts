@@ -6,8 +6,8 @@
 import { randomFillSync } from 'node:crypto';
 
 export const ENTRY_BYTES = 200;
-/** Of the number that makes an entry unique. */
-const NUMBER_BYTES = 8;
+/** Of the number that makes an entry unique: the smallest entry that there is here. */
+export const NUMBER_BYTES = 8;
 const POOL_BYTES = 4 * 2 ** 20;
 
 /** What `runLoad` asks for the next request; unique across everything that is made of one call. */
@@ -28,17 +28,18 @@ export function addRequests(token: string, connections: number): (connection: nu
   };
 }
 
-/** Writes another unique entry of 200 bytes at `at` with each call. */
-export function entryFiller(): (target: Buffer, at: number) => void {
+/** Writes another unique entry of `bytes` bytes, at least 8, at `at` with each call. */
+export function entryFiller(bytes: number = ENTRY_BYTES): (target: Buffer, at: number) => void {
   const pool = randomFillSync(Buffer.allocUnsafe(POOL_BYTES));
-  const places = POOL_BYTES - ENTRY_BYTES;
+  const places = POOL_BYTES - bytes;
+  const rest = bytes - NUMBER_BYTES;
   let number = 0;
   let place = 0;
   return (target, at) => {
-    // A stride that has no factor in common with the places, so that all of them are used.
+    // A stride that is prime, so that all places are used.
     place = (place + 1_000_003) % places;
-    pool.copy(target, at, place, place + ENTRY_BYTES);
-    target.writeDoubleBE(number, at + ENTRY_BYTES - NUMBER_BYTES);
+    pool.copy(target, at, place, place + rest);
+    target.writeDoubleBE(number, at + rest);
     number += 1;
   };
 }

@@ -16,14 +16,23 @@ export interface BuiltLog extends DataFolder {
 /** Makes the folder with `newel init` and appends `size` unique entries. All of them are published when it resolves. */
 export async function buildLog(dir: string, size: number): Promise<BuiltLog> {
   const made = await initFolder(dir);
+  const buildMs = await appendMany(made, size, ENTRY_BYTES);
+  return { ...made, size, buildMs };
+}
+
+/** Appends unique entries to a log that is not served, in rounds as large as they get. Returns how long it took. */
+export async function appendMany(
+  { dir }: Pick<DataFolder, 'dir'>,
+  count: number,
+  entryBytes: number,
+): Promise<number> {
   const folder = await readFolder(dir);
   const { log } = await openFolderLog(folder, { guard: folder.paths.guard });
-  const fill = entryFiller();
+  const fill = entryFiller(entryBytes);
   const startedMs = performance.now();
-  for (let first = 0; first < size; first += POOL_LIMITS.maxRoundEntries) {
-    const count = Math.min(POOL_LIMITS.maxRoundEntries, size - first);
-    const appended = Array.from({ length: count }, () => {
-      const entry = Buffer.alloc(ENTRY_BYTES);
+  for (let first = 0; first < count; first += POOL_LIMITS.maxRoundEntries) {
+    const appended = Array.from({ length: Math.min(POOL_LIMITS.maxRoundEntries, count - first) }, () => {
+      const entry = Buffer.alloc(entryBytes);
       fill(entry, 0);
       return log.append({ entry });
     });
@@ -31,7 +40,7 @@ export async function buildLog(dir: string, size: number): Promise<BuiltLog> {
   }
   // Closing publishes.
   await log.close();
-  return { ...made, size, buildMs: performance.now() - startedMs };
+  return performance.now() - startedMs;
 }
 
 /** Copies folder and guard of a log that is not served: for what must not happen to the original. */

@@ -50,14 +50,22 @@ export function formatRoundRecord(record: RoundRecord): Uint8Array {
 export function parseRoundRecord(bytes: Uint8Array): RoundRecord {
   if (bytes.length !== RECORD_BYTES) throw new NewelError('malformed', 'round record has a wrong length');
   const record = {
-    first: readUint64(bytes, 0),
-    size: readUint64(bytes, 8),
-    timeMs: readUint64(bytes, 16),
+    first: parseNumber(bytes, 0),
+    size: parseNumber(bytes, 8),
+    timeMs: parseNumber(bytes, 16),
     root: bytes.slice(24, 24 + HASH_SIZE),
     previous: bytes.slice(24 + HASH_SIZE),
   };
   if (record.first > record.size) throw new NewelError('malformed', 'round record shrinks the tree');
   return record;
+}
+
+function parseNumber(bytes: Uint8Array, at: number): number {
+  try {
+    return readUint64(bytes, at);
+  } catch (cause) {
+    throw new NewelError('malformed', 'round record has a number of 2^53 or more', { cause });
+  }
 }
 
 export function hashRoundRecord(bytes: Uint8Array): Uint8Array {
