@@ -10,7 +10,6 @@ export type ErrorCode =
   // Bytes and requests that are not what they claim to be.
   | 'malformed'
   | 'too_large'
-  | 'unsupported_media_type'
   | 'not_acceptable'
   | 'method_not_allowed'
   | 'not_found'
@@ -31,6 +30,8 @@ export type ErrorCode =
   | 'log_missing'
   | 'log_in_use'
   | 'log_refused'
+  // A fault of ours that has no code of its own.
+  | 'internal'
   // The command line and its files.
   | 'usage'
   | 'unreachable';

@@ -98,9 +98,16 @@ export async function createToken(path: string, input: NewTokenInput): Promise<s
   return token;
 }
 
-/** The tokens in the file, expired ones too. */
+/** The tokens in the file, expired ones too. Throws `log_refused` where there is none to read. */
 export async function listTokens(path: string): Promise<TokenRecord[]> {
-  return parseAt(path, await readFile(path, 'utf8'));
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const message = `the token list ${path} cannot be read: bring it back, or make tokens anew with newel token create`;
+    throw new NewelError('log_refused', message, { cause });
+  }
+  return parseAt(path, text);
 }
 
 /** Removes the token of this name. Throws `not_found` if there is none. */
@@ -108,7 +115,7 @@ export function revokeToken(path: string, name: string): Promise<void> {
   return editTokens(path, (tokens) => {
     const kept = tokens.filter((token) => token.name !== name);
     if (kept.length === tokens.length)
-      throw new NewelError('not_found', `there is no token of that name in ${path}`);
+      throw new NewelError('not_found', `there is no token of that name in ${path}: newel token list shows them`);
     return kept;
   });
 }
@@ -130,7 +137,7 @@ function parseAt(path: string, text: string): TokenRecord[] {
     return parseTokenList(text);
   } catch (error) {
     if (!(error instanceof NewelError)) throw error;
-    throw new NewelError(error.code, `${path}: ${error.message}`, { cause: error });
+    throw new NewelError(error.code, `${path}: ${error.message}; put it right`, { cause: error });
   }
 }
 

@@ -71,7 +71,7 @@ class WatchedTokens {
     try {
       await this.#read();
     } catch (error) {
-      const what = error instanceof Error ? error.message : 'cannot be read';
+      const what = error instanceof NewelError ? error.message : 'it cannot be read';
       const advice = 'put it right, or put it away and make tokens anew with: newel token create';
       throw new NewelError('log_refused', `the token list ${this.#path}: ${what}; ${advice}`, {
         cause: error,

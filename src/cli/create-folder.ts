@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, stat } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { createFile, hasCode, syncFolder } from '../access/durable-file.ts';
 import { createTokenList } from '../access/token-list.ts';
 import { NewelError } from '../errors.ts';
@@ -24,6 +24,7 @@ import {
   folderPaths,
   folderState,
   formatFolderConfig,
+  isWithin,
   unfinished,
 } from './folder.ts';
 
@@ -59,7 +60,7 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
     ...(url === undefined ? {} : { url }),
     serve: options.guard === undefined ? {} : { guard },
   };
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeFolder(dir);
   await createFile(paths.unfinished, formatFolderConfig(config));
   await mkdir(paths.keys, { mode: 0o700 });
   await createFile(paths.logKey, `${formatSkey({ name: origin, seed }, nodeEd25519)}\n`);
@@ -88,31 +89,49 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   return { folder: { ...config, paths }, vkey };
 }
 
+/** Makes the folder, with all its parents; every name that is new lasts when it resolves, and its own in any case. */
+async function makeFolder(dir: string): Promise<void> {
+  const first = (await mkdir(dir, { recursive: true, mode: 0o700 })) ?? dir;
+  for (let made = dir; ; made = dirname(made)) {
+    await syncFolder(dirname(made));
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
 function checkOrigin(origin: string): void {
   try {
     assertOrigin(origin);
   } catch (cause) {
     if (!(cause instanceof NewelError)) throw cause;
-    throw new NewelError('usage', `the ${cause.message}`, { cause });
+    throw new NewelError('usage', `the ${cause.message}; give one like log.example/bank`, { cause });
   }
 }
 
 async function assertFree(dir: string, guard: string): Promise<void> {
   const state = await folderState(dir);
   if (state === 'log')
-    throw new NewelError('log_exists', `there is a log in ${dir} already; a log is made once`);
+    throw new NewelError(
+      'log_exists',
+      `there is a log in ${dir} already, and a log is made once: newel serve serves it, or give another folder`,
+    );
   if (state === 'unfinished') throw unfinished(folderPaths(dir));
   if (state === 'other')
-    throw new NewelError('log_exists', `${dir} is not empty; a log begins in a folder of its own`);
-  if (!relative(dir, guard).startsWith('..')) {
+    throw new NewelError(
+      'log_exists',
+      `${dir} is not empty: give a folder that is, or one that is not there yet`,
+    );
+  if (isWithin(dir, guard)) {
     throw new NewelError(
       'usage',
-      'the guard is not to lie in the folder: what copies one would copy the other',
+      'the guard is not to lie in the folder, since what copies one would copy the other: choose a place outside',
     );
   }
   // Beside the folder there will be a place for it, since that is made with all its parents.
   if (dirname(guard) !== dirname(dir) && !(await isThere(dirname(guard)))) {
-    throw new NewelError('usage', `there is no folder ${dirname(guard)} to make the guard in`);
+    throw new NewelError(
+      'usage',
+      `there is no folder ${dirname(guard)} to make the guard in: make it first, or choose another place`,
+    );
   }
   if (!(await isThere(guard))) return;
   throw new NewelError(
@@ -128,6 +147,6 @@ async function isThere(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false;
-    throw new NewelError('log_refused', `${path} cannot be looked at`, { cause: error });
+    throw new NewelError('log_refused', `${path} cannot be looked at: see that this user may enter its folder`, { cause: error });
   }
 }

@@ -14,7 +14,7 @@
  */
 
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join, relative, sep } from 'node:path';
 import { hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import { assertOrigin } from '../formats/key-name.ts';
@@ -68,6 +68,12 @@ export function folderPaths(dir: string): FolderPaths {
   };
 }
 
+/** Whether an absolute path is that of `dir` or of something in it, by its names alone. */
+export function isWithin(dir: string, path: string): boolean {
+  const from = relative(dir, path);
+  return from !== '..' && !from.startsWith(`..${sep}`) && !isAbsolute(from);
+}
+
 /** What is at `dir`: `absent` is no folder or an empty one, `other` something that is not a log's folder. */
 export type FolderState = 'absent' | 'log' | 'unfinished' | 'other';
 
@@ -77,7 +83,11 @@ export async function folderState(dir: string): Promise<FolderState> {
     names = await readdir(dir);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return 'absent';
-    throw new NewelError('log_refused', `the folder ${dir} cannot be read`, { cause: error });
+    throw new NewelError(
+      'log_refused',
+      `the folder ${dir} cannot be read: give a folder, and see that this user may read it`,
+      { cause: error },
+    );
   }
   if (names.length === 0) return 'absent';
   if (names.includes('newel.json')) return 'log';
@@ -97,7 +107,13 @@ export async function readFolder(dir: string): Promise<Folder> {
         : `there is no newel.json in ${dir}; if it is the folder of a log, bring that file back; if not, give another`,
     );
   }
-  const text = await readFile(paths.config, 'utf8');
+  let text: string;
+  try {
+    text = await readFile(paths.config, 'utf8');
+  } catch (cause) {
+    const message = `${paths.config} cannot be read: see that it is a file which this user may read`;
+    throw new NewelError('log_refused', message, { cause });
+  }
   return { ...parseFolderConfig(text, paths.config), paths };
 }
 
@@ -107,39 +123,43 @@ export function formatFolderConfig({ kind, origin, issuer, instance, url, serve 
   return `${JSON.stringify(members, undefined, 2)}\n`;
 }
 
-/** Reads the text of newel.json. Throws `log_refused`, naming `where` and the member. */
+/** What to do where what newel.json says that the log is cannot be taken: all of it stays for ever. */
+const AS_INIT_WROTE_IT = 'bring it back as init wrote it';
+
+/** Reads the text of newel.json. Throws `log_refused`, naming `where` and the member, and saying what to do. */
 export function parseFolderConfig(text: string, where: string): FolderConfig {
   const flaw = (what: string, cause?: unknown): NewelError =>
     new NewelError('log_refused', `${where} ${what}`, cause === undefined ? {} : { cause });
+  const spoilt = (what: string, cause?: unknown): NewelError => flaw(`${what}: ${AS_INIT_WROTE_IT}`, cause);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw flaw('is not JSON', cause);
+    throw spoilt('is not JSON', cause);
   }
-  if (!isObject(value)) throw flaw('is not a JSON object');
+  if (!isObject(value)) throw spoilt('is not a JSON object');
   const { format, kind, origin, issuer, instance, url, serve, ...rest } = value;
   if (format !== DISK_FORMAT) {
     const found = typeof format === 'number' ? `format ${format}` : 'no format number';
     throw flaw(`has ${found}, and this newel reads format ${DISK_FORMAT}: see UPGRADING.md`);
   }
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw flaw(`has an unknown member ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined) throw flaw(`has an unknown member ${JSON.stringify(unknown)}: remove it, or move a setting under serve`);
   const known = KINDS.find((name) => name === kind);
-  if (known === undefined) throw flaw('has a kind that is neither events nor opaque');
+  if (known === undefined) throw spoilt('has a kind that is neither events nor opaque');
   if (known !== 'opaque')
-    throw flaw('is of a log of kind events, which this version of newel cannot serve yet');
-  if (typeof origin !== 'string') throw flaw('has no origin');
+    throw flaw('is of a log of kind events, which this version of newel cannot serve yet: use a newer one');
+  if (typeof origin !== 'string') throw spoilt('has no origin');
   try {
     assertOrigin(origin);
   } catch (cause) {
-    throw flaw('has an origin that is not one', cause);
+    throw spoilt('has an origin that is not one', cause);
   }
   if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance))
-    throw flaw('has no instance of 32 hex digits');
-  if (issuer !== undefined && typeof issuer !== 'string') throw flaw('has an issuer that is not text');
-  if (url !== undefined && typeof url !== 'string') throw flaw('has a url that is not text');
-  if (!isObject(serve)) throw flaw('has no object serve');
+    throw spoilt('has no instance of 32 hex digits');
+  if (issuer !== undefined && typeof issuer !== 'string') throw spoilt('has an issuer that is not text');
+  if (url !== undefined && typeof url !== 'string') throw flaw('has a url that is not text: give the public URL in quotes, or remove it');
+  if (!isObject(serve)) throw flaw('has no object serve: it holds the settings of newel serve, and is {} where there are none');
   return {
     kind: known,
     origin,

@@ -50,7 +50,7 @@ export async function openRemote(call: Call): Promise<Remote> {
   const file = call.text('trust');
   if (file !== undefined) {
     const path = resolve(terminal.cwd, file);
-    return { url, source, trust: parseTrust(await readBytes(path), path), pinnedBy: path };
+    return { url, source, trust: parseTrust(await readBytes(path, 'the saved answer of GET /v1/log'), path), pinnedBy: path };
   }
   if (known?.url === url) return { url, source, trust: trustOf(known.trust, client), pinnedBy: client };
   const answer = await source.read('v1/log');
@@ -60,12 +60,12 @@ export async function openRemote(call: Call): Promise<Remote> {
   return { url, source, trust: parseTrust(answer, `${url}/v1/log`), pinnedBy: undefined };
 }
 
-/** The bytes of a file that the user named. Throws `unreachable`. */
-export async function readBytes(path: string): Promise<Uint8Array> {
+/** The bytes of a file that the user named, which is to be `what`. Throws `unreachable`. */
+export async function readBytes(path: string, what: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new NewelError('unreachable', `${path} cannot be read`, { cause });
+    throw new NewelError('unreachable', `${path} cannot be read: give a file that is ${what}`, { cause });
   }
 }
 
@@ -98,7 +98,9 @@ async function readClient(path: string): Promise<{ url: string; trust: unknown }
     bytes = await readFile(path);
   } catch (cause) {
     if (hasCode(cause, 'ENOENT') || hasCode(cause, 'ENOTDIR')) return undefined;
-    throw new NewelError('unreachable', `${path} cannot be read`, { cause });
+    throw new NewelError('unreachable', `${path} cannot be read: put that right, or remove it and newel dev makes it anew`, {
+      cause,
+    });
   }
   try {
     const value: unknown = JSON.parse(decodeUtf8(bytes));

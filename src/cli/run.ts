@@ -65,7 +65,7 @@ function textError(error: unknown, terminal: Terminal): string {
 }
 
 function jsonError(error: unknown): string {
-  const code = error instanceof NewelError ? error.code : 'unexpected';
+  const code = error instanceof NewelError ? error.code : 'internal';
   const message = error instanceof Error ? `${error.message}${systemCause(error)}` : String(error);
   return `${JSON.stringify({ error: { code, message } })}\n`;
 }

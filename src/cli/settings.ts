@@ -15,7 +15,7 @@ import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { MAX_PUBLISH_DELAY_MS, POOL_LIMITS, PUBLISH_INTERVAL_MS } from '../log/limits.ts';
 import { type Level, LEVELS } from '../telemetry/lines.ts';
 import type { Options } from './command.ts';
-import type { Folder } from './folder.ts';
+import { type Folder, isWithin } from './folder.ts';
 
 export interface Address {
   readonly host: string;
@@ -66,8 +66,8 @@ interface Setting<T> {
   readonly help: string;
   readonly unit?: string;
   readonly fallback?: string;
-  /** Throws `malformed`, naming nothing: who calls it knows the setting. `base` is where relative paths begin. */
-  readonly parse: (text: string, base: string) => T;
+  /** Throws `malformed`, naming nothing: who calls it knows the setting. `base` is where relative paths begin, `dir` the data folder. */
+  readonly parse: (text: string, base: string, dir: string) => T;
 }
 
 const MiB = 2 ** 20;
@@ -96,7 +96,7 @@ const SETTINGS = {
     flag: 'guard',
     value: 'PATH',
     help: 'the guard file, better on another volume (default: DIR.guard)',
-    parse: (text, base) => resolve(base, text),
+    parse: parseGuard,
   }),
   maxQueueEntries: setting({
     flag: 'max-queue',
@@ -133,10 +133,12 @@ const SETTINGS = {
   publishIntervalMs: setting({
     flag: 'publish-interval-ms',
     value: 'MS',
-    help: 'how often a growing tree is published at most',
+    help: 'how often a growing tree is published at most; up to half of the max_publish_delay that the log promises',
     unit: 'ms',
     fallback: `${PUBLISH_INTERVAL_MS}`,
-    parse: wholeNumber(10, MAX_PUBLISH_DELAY_MS),
+    // A head that just missed a publication waits a whole interval and then for the writing; half of the promise leaves
+    // room for that, so that no setting breaks what /v1/log says.
+    parse: wholeNumber(10, MAX_PUBLISH_DELAY_MS / 2),
   }),
   logLevel: setting({
     flag: 'log-level',
@@ -209,7 +211,7 @@ function settle<T>(
   if (first?.found === undefined) return { found: undefined, source: 'default', parsed: undefined };
   const { source, found, base } = first;
   try {
-    return { found, source, parsed: wanted.parse(found, base) };
+    return { found, source, parsed: wanted.parse(found, base, folder.paths.dir) };
   } catch (cause) {
     if (!(cause instanceof NewelError)) throw cause;
     const where = source === 'newel.json' ? `${folder.paths.config}: ${memberOf(wanted.flag)}` : source;
@@ -277,6 +279,15 @@ export function parsePublicUrl(text: string): string {
     throw new NewelError('malformed', 'is not an http or https URL without user, query and fragment');
   }
   return text.replace(/\/+$/, '');
+}
+
+function parseGuard(text: string, base: string, dir: string): string {
+  const path = resolve(base, text);
+  if (!isWithin(dir, path)) return path;
+  throw new NewelError(
+    'malformed',
+    `lies in the data folder ${dir}, and what copies that would copy the guard: put it outside`,
+  );
 }
 
 function parseLevel(text: string): Level {

@@ -20,23 +20,24 @@ export interface Trust {
 
 const MAX_TRUST_BYTES = 1024 * 1024;
 const MAX_KEYS = 16;
+const ADVICE = 'save the answer of GET /v1/log of the log that you mean';
 
 /** Reads a trust file. Throws `malformed` or `too_large`, naming `what`. */
 export function parseTrust(bytes: Uint8Array, what: string): Trust {
   if (bytes.length > MAX_TRUST_BYTES)
-    throw new NewelError('too_large', `${what} is larger than any trust file`);
+    throw new NewelError('too_large', `${what} is larger than any trust file: ${ADVICE}`);
   let value: unknown;
   try {
     value = JSON.parse(decodeUtf8(bytes));
   } catch (cause) {
-    throw new NewelError('malformed', `${what} is not JSON`, { cause });
+    throw new NewelError('malformed', `${what} is not JSON: ${ADVICE}`, { cause });
   }
   return trustOf(value, what);
 }
 
 /** The trust in a JSON value. Throws `malformed`, naming `what`. */
 export function trustOf(value: unknown, what: string): Trust {
-  const flaw = (found: string): NewelError => new NewelError('malformed', `${what} ${found}`);
+  const flaw = (found: string): NewelError => new NewelError('malformed', `${what} ${found}: ${ADVICE}`);
   if (typeof value !== 'object' || value === null || !('origin' in value) || !('vkeys' in value)) {
     throw flaw('is not a trust file: it has no origin and vkeys');
   }

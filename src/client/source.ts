@@ -1,6 +1,7 @@
 /** The public files of a log, by their C2SP tlog-tiles paths: `checkpoint`, `tile/0/000.p/42`, `tile/entries/000`. */
 
 import { NewelError } from '../errors.ts';
+import { concatBytes } from '../core/bytes.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 
@@ -51,11 +52,5 @@ async function readCapped(response: Response): Promise<Uint8Array> {
     }
     chunks.push(chunk);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return concatBytes(...chunks);
 }

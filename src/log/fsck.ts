@@ -15,7 +15,7 @@ import type { Tile } from '../core/tile.ts';
 import { NewelError } from '../errors.ts';
 import type { LogSource } from '../client/source.ts';
 import { fetchCheckpoint, type OpenedCheckpoint } from '../client/tree.ts';
-import { parseEntries } from '../formats/entry-bundle.ts';
+import { entriesPrefix, parseEntries } from '../formats/entry-bundle.ts';
 import type { Verifier } from '../formats/note.ts';
 import { formatTilePath } from '../formats/tile-path.ts';
 
@@ -111,7 +111,7 @@ class Walk {
   async #readLeaves(index: number): Promise<Leaves> {
     const width = tileWidth(0, index, this.#size);
     const [bundle, tile] = await Promise.all([
-      this.#source.read(formatTilePath({ kind: 'entries', index, width })),
+      this.#readBundle(index, width),
       this.#readTile({ level: 0, index, width }),
     ]);
     if (!bundle) return { fromEntries: undefined, fromTile: tile, problem: 'is missing' };
@@ -215,7 +215,22 @@ class Walk {
 
   async #readTile(tile: Tile): Promise<Uint8Array | undefined> {
     const data = await this.#source.read(formatTilePath({ kind: 'tile', ...tile }));
-    return data?.length === tile.width * HASH_SIZE ? data : undefined;
+    if (data) return data.length === tile.width * HASH_SIZE ? data : undefined;
+    if (tile.width === TILE_WIDTH) return undefined;
+    // A log may drop a partial tile or bundle once the full one exists (tlog-tiles, "Partial Tiles").
+    const full = await this.#source.read(formatTilePath({ kind: 'tile', ...tile, width: TILE_WIDTH }));
+    return full?.length === TILE_BYTES ? full.subarray(0, tile.width * HASH_SIZE) : undefined;
+  }
+
+  async #readBundle(index: number, width: number): Promise<Uint8Array | undefined> {
+    const bundle = await this.#source.read(formatTilePath({ kind: 'entries', index, width }));
+    if (bundle || width === TILE_WIDTH) return bundle;
+    const full = await this.#source.read(formatTilePath({ kind: 'entries', index, width: TILE_WIDTH }));
+    try {
+      return full && entriesPrefix(full, width);
+    } catch {
+      return undefined;
+    }
   }
 
   #find(path: string, problem: string): void {

@@ -16,6 +16,9 @@
  *
  * `sequence` is the round number. `kind` is `signed` for a round that has entries, `published` for a commit that
  * only publishes.
+ *
+ * Whoever writes it looks before and after: if the file is not what it wrote last, a second copy of this log is
+ * running on the same guard, and both must stop.
  */
 
 import { constants } from 'node:fs';
@@ -42,9 +45,9 @@ export interface GuardedHead {
 }
 
 export interface Guard {
-  /** The higher of the slots that are whole. Throws `log_refused` if neither is. */
+  /** The higher of the slots that are whole. Throws `log_refused` if neither is. To be called before the first write. */
   read(): Promise<GuardedHead>;
-  /** Durable when it resolves. If it rejects, the sequencer must stop. */
+  /** Durable when it resolves, and nobody else has written. If it rejects, the sequencer must stop. */
   write(head: GuardedHead): Promise<void>;
   close(): Promise<void>;
 }
@@ -98,7 +101,7 @@ export async function createGuard(path: string, head: GuardedHead): Promise<void
     throw new NewelError('storage_failed', `the guard ${path} cannot be made`, { cause: error });
   }
   try {
-    await writeSlot(file, head);
+    await writeSlot(file, formatGuardSlot(head), slotOffset(head));
     await file.sync();
   } finally {
     await file.close();
@@ -106,37 +109,83 @@ export async function createGuard(path: string, head: GuardedHead): Promise<void
   await syncFolder(dirname(path));
 }
 
-/** Opens the guard file. Throws `log_refused` if there is none. */
+/** Opens the guard file. Throws `log_refused` if there is none, or it cannot be written. */
 export async function openGuard(path: string): Promise<Guard> {
   let file: FileHandle;
   try {
     file = await open(path, constants.O_RDWR);
   } catch (error) {
-    throw new NewelError(
-      'log_refused',
-      `there is no guard at ${path}; it was made by init beside the folder, and without it a rollback cannot be told`,
-      { cause: error },
-    );
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const message = isMissing
+      ? `there is no guard at ${path}; init made it beside the folder, or where --guard said. Find it: without it a ` +
+        'rollback cannot be told'
+      : `the guard ${path} cannot be opened for writing; make it a file that this process may write`;
+    throw new NewelError('log_refused', message, { cause: error });
   }
-  return {
-    async read() {
-      const bytes = new Uint8Array(2 * GUARD_SLOT_BYTES);
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-      const slots = [0, GUARD_SLOT_BYTES].map((at) =>
-        parseGuardSlot(bytes.subarray(at, Math.min(at + GUARD_SLOT_BYTES, bytesRead))),
-      );
-      const whole = slots.filter((slot) => slot !== undefined);
-      if (whole.length === 0) throw new NewelError('log_refused', `the guard ${path} has no readable slot`);
-      return whole.reduce((a, b) => (a.sequence > b.sequence ? a : b));
-    },
-    write: (head) => writeSlot(file, head),
-    close: () => file.close(),
-  };
+  return new GuardFile(file, path);
 }
 
-async function writeSlot(file: FileHandle, head: GuardedHead): Promise<void> {
-  const at = (head.sequence % 2) * GUARD_SLOT_BYTES;
-  const { bytesWritten } = await file.write(formatGuardSlot(head), 0, GUARD_SLOT_BYTES, at);
+class GuardFile implements Guard {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  /** The bytes of the file, as this process knows them. */
+  #known: Uint8Array | undefined;
+
+  constructor(file: FileHandle, path: string) {
+    this.#file = file;
+    this.#path = path;
+  }
+
+  async read(): Promise<GuardedHead> {
+    this.#known = await this.#readAll();
+    const whole = [0, GUARD_SLOT_BYTES]
+      .map((at) => parseGuardSlot(this.#known!.subarray(at, at + GUARD_SLOT_BYTES)))
+      .filter((slot) => slot !== undefined);
+    if (whole.length > 0) return whole.reduce((a, b) => (a.sequence > b.sequence ? a : b));
+    throw new NewelError(
+      'log_refused',
+      `the guard ${this.#path} has no readable slot, so a rollback cannot be told. Bring back the file as it was, never ` +
+        'an older one',
+    );
+  }
+
+  async write(head: GuardedHead): Promise<void> {
+    await this.#assertOurs();
+    const slot = formatGuardSlot(head);
+    const at = slotOffset(head);
+    await writeSlot(this.#file, slot, at);
+    const after = new Uint8Array(Math.max(this.#known!.length, at + GUARD_SLOT_BYTES));
+    after.set(this.#known!);
+    after.set(slot, at);
+    this.#known = after;
+    await this.#assertOurs();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #assertOurs(): Promise<void> {
+    if (!this.#known) throw new Error('bug: the guard is written before it is read');
+    if (equalBytes(await this.#readAll(), this.#known)) return;
+    throw new Error(
+      `another process has written the guard ${this.#path}: two copies of this log are running`,
+    );
+  }
+
+  async #readAll(): Promise<Uint8Array> {
+    const bytes = new Uint8Array(2 * GUARD_SLOT_BYTES);
+    const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, 0);
+    return bytes.subarray(0, bytesRead);
+  }
+}
+
+function slotOffset({ sequence }: GuardedHead): number {
+  return (sequence % 2) * GUARD_SLOT_BYTES;
+}
+
+async function writeSlot(file: FileHandle, slot: Uint8Array, at: number): Promise<void> {
+  const { bytesWritten } = await file.write(slot, 0, GUARD_SLOT_BYTES, at);
   if (bytesWritten !== GUARD_SLOT_BYTES) throw new Error('the guard was written short');
   await file.datasync();
 }

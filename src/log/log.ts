@@ -10,7 +10,7 @@ import { EMPTY_ROOT } from '../core/hash.ts';
 import type { Tile } from '../core/tile.ts';
 import type { HashReader } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
-import { formatCheckpoint, openCheckpoint } from '../formats/checkpoint.ts';
+import { formatCheckpoint } from '../formats/checkpoint.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { type Signer, signNote, type Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
@@ -28,13 +28,12 @@ import {
   publicationRows,
   Publisher,
   readCheckpointCovering,
-  readSlot,
 } from './publish.ts';
 import { recover } from './recover.ts';
 import { provedMarkRow } from './round.ts';
 import { formatRoundRecord, NO_PREVIOUS, type SignedHead } from './round-record.ts';
 import { type Appended, Sequencer } from './sequencer.ts';
-import type { Listener } from './signals.ts';
+import { harmless, type Listener } from './signals.ts';
 import { TreeReader } from './tree-reader.ts';
 
 export type { Appended } from './sequencer.ts';
@@ -75,6 +74,8 @@ export interface Log {
   readTile(tile: Tile): Promise<Uint8Array>;
   /** The first `width` entries of a bundle, length-prefixed, verified against the tree. */
   readBundle(index: number, width: number): Promise<Uint8Array>;
+  /** Entries [first, first + count) of the revealed tree, verified against it. */
+  readEntries(first: number, count: number): Promise<Uint8Array[]>;
   /** Hashes of the tree of `size` leaves, at most the revealed size. */
   hashes(size: number): HashReader;
   /** The lowest index below `size` of a leaf with this hash. */
@@ -134,12 +135,11 @@ export interface OpenOptions {
 export async function openLog(options: OpenOptions): Promise<Log> {
   const { store, guard, identity, signer, verifier } = options;
   const clock = options.clock ?? systemClock;
-  const onSignal = options.onSignal ?? (() => {});
+  const onSignal = harmless(options.onSignal ?? (() => {}));
   const startedMs = performance.now();
   const acceptClock = options.acceptClock ?? false;
   const recovered = await recover({ store, guard, identity, verifier, clock, acceptClock, onSignal });
-  const { head, edge, provedRounds } = recovered;
-  const published = await readPublished(store, identity.origin, verifier, head);
+  const { head, edge, published, provedRounds, acceptedClock } = recovered;
 
   const limits = options.limits ?? POOL_LIMITS;
   const sequencer = new Sequencer({
@@ -162,6 +162,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
+  if (acceptedClock) await sequencer.ride({ puts: [acceptedClock] });
   const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
   const durationMs = performance.now() - startedMs;
   onSignal({ event: 'opened', size: head.size, round: head.round, provedRounds, durationMs });
@@ -189,31 +190,26 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     peekTile: (tile) => tree.peekTile(tile),
     readTile: (tile) => tree.readTile(tile),
     readBundle: (index, width) => tree.readBundle(index, width),
+    readEntries: (first, count) => tree.readEntries(first, count),
     hashes: (size) => tree.hashes(size),
     findLeaf: (hash, size) => tree.findLeaf(hash, size),
-    checkpointCovering: (index) => readCheckpointCovering(store, index),
+    async checkpointCovering(index) {
+      try {
+        return await readCheckpointCovering(store, index);
+      } catch (error) {
+        onSignal({ event: 'damage_read', what: 'kept checkpoints' });
+        throw new NewelError('storage_failed', 'the kept checkpoints cannot be read', { cause: error });
+      }
+    },
     async close() {
-      await sequencer.drain();
-      await publisher.stop();
-      await sequencer.drain();
-      await guard.close();
-      await store.close();
+      try {
+        await sequencer.drain();
+        await publisher.stop();
+        await sequencer.drain();
+      } finally {
+        await guard.close();
+        await store.close();
+      }
     },
   };
-}
-
-/** What the slot `none` holds. It is never ahead of the signed head, and never unsigned. */
-async function readPublished(
-  store: Store,
-  origin: string,
-  verifier: Verifier,
-  head: SignedHead,
-): Promise<Publication> {
-  const kept = await readSlot(store, 'none');
-  if (!kept) throw new NewelError('log_refused', 'the published checkpoint is missing from the database');
-  const { size, root } = openCheckpoint(kept.checkpoint, [verifier], origin);
-  if (size > head.size) {
-    throw new NewelError('log_refused', `size ${size} is published, but the signed head has ${head.size}`);
-  }
-  return { size, root, ...kept };
 }

@@ -48,17 +48,25 @@ export interface PublisherParts {
 /** Rows looked at by one publication: thinning keeps up with any cadence and never makes a round wait. */
 const THINNED_AT_ONCE = 64;
 
-/** Keeps the slot `none`: the log's own lines alone. */
+/**
+ * Keeps the slot `none`: the log's own lines alone. Its rhythm is counted in elapsed time, which nobody sets back; the
+ * clock on the wall only stamps what is published.
+ */
 export class Publisher {
   readonly #parts: PublisherParts;
   #published: Publication;
+  /** When the last publication was, in elapsed time. */
+  #publishedAtMs: number;
   #underWay: Promise<void> | undefined;
-  #cancelTimer: () => void = () => {};
+  #timer: { readonly dueMs: number; readonly cancel: () => void } | undefined;
   #stopped = false;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     this.#published = parts.published;
+    const { clock, republishIntervalMs } = parts;
+    const agoMs = Math.min(Math.max(0, clock.now() - parts.published.timeMs), republishIntervalMs);
+    this.#publishedAtMs = clock.elapsed() - agoMs;
     parts.sequencer.onReveal = () => this.#schedule();
     this.#schedule();
   }
@@ -70,22 +78,24 @@ export class Publisher {
   /** Publishes what is revealed, then nothing more. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#cancelTimer();
+    this.#timer?.cancel();
     await this.#underWay;
     const { sequencer } = this.#parts;
     if (!sequencer.failure && sequencer.revealed.size > this.#published.size) await this.#publish();
   }
 
+  /** Sets the timer, or moves it to an earlier moment; never to a later one. */
   #schedule(): void {
     if (this.#stopped || this.#underWay) return;
-    this.#cancelTimer();
     const { clock, sequencer, publishIntervalMs, republishIntervalMs } = this.#parts;
     const grown = sequencer.revealed.size > this.#published.size;
-    const dueMs = this.#published.timeMs + (grown ? publishIntervalMs : republishIntervalMs);
-    const inMs = Math.min(Math.max(0, dueMs - clock.now()), republishIntervalMs);
-    this.#cancelTimer = clock.after(inMs, () => {
-      // A failure has been signalled by the sequencer, which has stopped; there is nothing left to publish.
+    const dueMs = this.#publishedAtMs + (grown ? publishIntervalMs : republishIntervalMs);
+    if (this.#timer && this.#timer.dueMs <= dueMs) return;
+    this.#timer?.cancel();
+    const cancel = clock.after(Math.max(0, dueMs - clock.elapsed()), () => {
+      this.#timer = undefined;
       this.#underWay = this.#publish()
+        // Only a failed write gets here, which the sequencer has signalled; it has stopped, and so has this.
         .catch(() => {
           this.#stopped = true;
         })
@@ -94,18 +104,31 @@ export class Publisher {
           this.#schedule();
         });
     });
+    this.#timer = { dueMs, cancel };
   }
 
   async #publish(): Promise<void> {
-    const { sequencer, store, clock, onSignal } = this.#parts;
+    const { sequencer, clock, onSignal } = this.#parts;
     const head = sequencer.revealed;
     const publication = publicationOf(head, Math.max(clock.now(), this.#published.timeMs));
     const puts = publicationRows('none', publication, this.#published.size);
-    const thinned = await thin(store, this.#published.size, publication.timeMs - KEEP_ALL_MS);
+    const thinned = await this.#thin(publication.timeMs - KEEP_ALL_MS);
     await sequencer.ride({ puts: [...puts, ...thinned.puts], deletes: thinned.deletes ?? [] });
     // Durable and guarded; from here on it may be served.
     this.#published = publication;
+    this.#publishedAtMs = clock.elapsed();
     onSignal({ event: 'published', slot: 'none', size: publication.size });
+  }
+
+  /** Damage among old checkpoints is no reason not to publish a new one. */
+  async #thin(untilMs: number): Promise<Batch> {
+    const { store, onSignal } = this.#parts;
+    try {
+      return await thin(store, this.#published.size, untilMs);
+    } catch {
+      onSignal({ event: 'damage_read', what: 'kept checkpoints' });
+      return { puts: [] };
+    }
   }
 }
 

@@ -8,51 +8,65 @@
  *   4  every round after the mark: numbers contiguous, records chained, every entry there and hashed into the tree, the
  *      root of each round the one in its record, every full tile and the right edge byte for byte what is stored
  *   5  guard         knows this round, or the one before it
- *   6  clock         is not behind the last head
+ *   6  publication   our signature, and the root that the tree has at its size
+ *   7  clock         is not behind the last head
  *
  * Rounds are re-played through the sequencer's own `Edge`, which is then the edge that the sequencer goes on with.
- * Anything else than agreement is a refusal that names the round and says what to do. Nothing is written here but the
- * guard, where a crash left it one round behind.
+ * Anything else than agreement is a refusal that names the round and says what to do. `proveStored` writes nothing;
+ * `recover` writes the guard, where a crash left it one round behind.
  */
 
 import { equalBytes } from '../core/bytes.ts';
 import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
-import { TILE_WIDTH } from '../core/tile.ts';
-import type { TileReader } from '../core/tile.ts';
+import { TILE_WIDTH, tileHashReader, type TileReader } from '../core/tile.ts';
+import { readRoot } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
-import { openCheckpoint } from '../formats/checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../formats/checkpoint.ts';
 import { parseEntries } from '../formats/entry-bundle.ts';
 import type { Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import { entriesKey, headKey, identityKey, numberOfKey, provedMarkKey, readUint64 } from '../storage/keys.ts';
-import { roundKey, tileKey } from '../storage/keys.ts';
+import { acceptedClockKey, entriesKey, headKey, identityKey, numberOfKey } from '../storage/keys.ts';
+import { provedMarkKey, readUint64, roundKey, tileKey, writeUint64 } from '../storage/keys.ts';
 import type { Row, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
 import { Edge, type EdgeTile } from './edge.ts';
 import type { Guard, GuardedHead } from './guard.ts';
 import { checkIdentity, formatIdentity, type Identity } from './identity.ts';
 import { CLOCK_WAIT_MS } from './limits.ts';
+import { type Publication, readSlot } from './publish.ts';
 import { hashRoundRecord, parseRoundRecord, type RoundRecord, type SignedHead } from './round-record.ts';
 import { runStarts } from './round.ts';
 import type { Listener } from './signals.ts';
 
-export interface RecoverParts {
+export interface StoredParts {
   readonly store: Store;
   readonly guard: Guard;
   readonly identity: Identity;
   readonly verifier: Verifier;
+}
+
+export interface RecoverParts extends StoredParts {
   readonly clock: Clock;
   /** Opens although the clock is behind the last head. */
   readonly acceptClock: boolean;
   readonly onSignal: Listener;
 }
 
-export interface Recovered {
+export interface Proven {
   readonly head: SignedHead;
   readonly recordHash: Uint8Array;
   readonly edge: Edge;
+  readonly published: Publication;
   /** How many rounds were re-played. */
   readonly provedRounds: number;
+  readonly guarded: GuardedHead;
+  /** Whether the last round had entries, or only published. */
+  readonly lastKind: GuardedHead['kind'];
+}
+
+export interface Recovered extends Proven {
+  /** To be made durable with the first commit: that the clock was accepted. */
+  readonly acceptedClock: Row | undefined;
 }
 
 /** Rounds that are read and proven at a time. */
@@ -63,27 +77,37 @@ interface StoredRound extends RoundRecord {
   readonly hash: Uint8Array;
 }
 
+/** Proves the stored log and gets it ready to be written. Throws `log_refused`, saying what was found and what to do. */
 export async function recover(parts: RecoverParts): Promise<Recovered> {
+  const proven = await proveStored(parts);
+  const acceptedClock = await checkClock(parts, proven.head.timeMs);
+  await catchUpGuard(parts, proven);
+  return { ...proven, acceptedClock };
+}
+
+/** Proves the stored log, writing nothing. Throws `log_refused`, saying what was found and what to do. */
+export async function proveStored(parts: StoredParts): Promise<Proven> {
   try {
     return await prove(parts);
   } catch (error) {
-    if (error instanceof NewelError) throw error;
-    throw new NewelError('log_refused', 'the database cannot be read through, so it cannot be proven', {
-      cause: error,
-    });
+    if (error instanceof NewelError && error.code === 'log_refused') throw error;
+    throw new NewelError(
+      'log_refused',
+      `the database cannot be read through, so it cannot be proven: a file of it is damaged. ${WHAT_TO_DO}`,
+      { cause: error },
+    );
   }
 }
 
-async function prove(parts: RecoverParts): Promise<Recovered> {
-  const { store, identity, verifier } = parts;
+async function prove({ store, guard, identity, verifier }: StoredParts): Promise<Proven> {
   const [storedIdentity, note, mark] = await store.getMany([identityKey, headKey, provedMarkKey]);
   if (!storedIdentity) throw damaged(0, 'the identity is missing');
   checkIdentity(storedIdentity, identity);
   if (!note || !mark) throw damaged(0, note ? 'the proved mark is missing' : 'the signed head is missing');
-  const head = openStoredHead(note, verifier, identity.origin);
+  const head = openStored(note, 'signed head', verifier, identity.origin);
 
   const last = await readLastRound(store);
-  await checkGuard(parts.guard, decodeUtf8(formatIdentity(identity)), last, store);
+  const guarded = await checkGuard(guard, decodeUtf8(formatIdentity(identity)), last, store);
   if (last.size !== head.size || !equalBytes(last.root, head.root)) {
     throw damaged(
       last.round,
@@ -91,30 +115,50 @@ async function prove(parts: RecoverParts): Promise<Recovered> {
     );
   }
   const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last);
-  await checkClock(parts, last.timeMs);
+  const published = await provePublication(store, verifier, identity.origin, last);
 
   const { round, size, root, timeMs } = last;
-  const signed: SignedHead = { round, size, root, timeMs, checkpoint: note };
-  await catchUpGuard(parts, signed);
-  return { head: signed, recordHash: last.hash, edge, provedRounds };
+  return {
+    head: { round, size, root, timeMs, checkpoint: note },
+    recordHash: last.hash,
+    lastKind: last.first === last.size ? 'published' : 'signed',
+    edge,
+    published,
+    provedRounds,
+    guarded,
+  };
 }
 
-function openStoredHead(
-  note: Uint8Array,
-  verifier: Verifier,
-  origin: string,
-): { size: number; root: Uint8Array } {
+function openStored(note: Uint8Array, what: string, verifier: Verifier, origin: string): Checkpoint {
   try {
     return openCheckpoint(note, [verifier], origin);
   } catch (error) {
     throw new NewelError(
       'log_refused',
-      'the signed head in the database does not verify under the key of this log',
-      {
-        cause: error,
-      },
+      `the ${what} in the database does not verify under the key of this log: it is damaged, or this is another log's ` +
+        `key. ${WHAT_TO_DO}`,
+      { cause: error },
     );
   }
+}
+
+/** What the slot `none` holds: ours, no larger than the signed head, and a head of this very tree. */
+async function provePublication(
+  store: Store,
+  verifier: Verifier,
+  origin: string,
+  last: StoredRound,
+): Promise<Publication> {
+  const kept = await readSlot(store, 'none');
+  if (!kept) throw damaged(last.round, 'the published checkpoint is missing');
+  const { size, root } = openStored(kept.checkpoint, 'published checkpoint', verifier, origin);
+  if (size > last.size)
+    throw damaged(last.round, `size ${size} is published, but only ${last.size} are signed`);
+  const treeRoot = await readRoot(size, tileHashReader(size, storedTiles(store, last.round)));
+  if (!equalBytes(treeRoot, root))
+    throw damaged(last.round, `the published root of size ${size} is not the tree's`);
+  // No signature covers this time; it is never later than the round that carried it.
+  return { size, root, timeMs: Math.min(kept.timeMs, last.timeMs), checkpoint: kept.checkpoint };
 }
 
 async function readLastRound(store: Store): Promise<StoredRound> {
@@ -155,20 +199,24 @@ async function proveRounds(
 }
 
 async function loadEdge(store: Store, marked: StoredRound): Promise<Edge> {
-  const readTiles: TileReader = async (tiles) => {
+  const edge = await Edge.load(marked.size, storedTiles(store, marked.round));
+  if (!equalBytes(edge.root(), marked.root))
+    throw damaged(marked.round, 'its right-edge tiles have another root');
+  return edge;
+}
+
+/** Tiles as they are stored; what they hash to is for the caller to compare. */
+function storedTiles(store: Store, round: number): TileReader {
+  return async (tiles) => {
     const stored = await store.getMany(tiles.map(({ level, index }) => tileKey(level, index)));
     return stored.map((data, i) => {
       const { level, index, width } = tiles[i]!;
       if (!data || data.length < width * HASH_SIZE) {
-        throw damaged(marked.round, `tile ${level}/${index} is missing or too narrow`);
+        throw damaged(round, `tile ${level}/${index} is missing or too narrow`);
       }
       return data;
     });
   };
-  const edge = await Edge.load(marked.size, readTiles);
-  if (!equalBytes(edge.root(), marked.root))
-    throw damaged(marked.round, 'its right-edge tiles have another root');
-  return edge;
 }
 
 /** The records of the rounds after `previous`, up to `end`: contiguous, chained, growing. */
@@ -262,7 +310,12 @@ async function compareTiles(store: Store, tiles: readonly EdgeTile[], round: num
 }
 
 /** The guard knows the last round or, where a crash came between the two writes, the one before it. */
-async function checkGuard(guard: Guard, identity: string, last: StoredRound, store: Store): Promise<void> {
+async function checkGuard(
+  guard: Guard,
+  identity: string,
+  last: StoredRound,
+  store: Store,
+): Promise<GuardedHead> {
   const guarded = await guard.read();
   if (guarded.identity !== identity) {
     throw new NewelError('log_refused', `the guard is of another log: ${guarded.identity}, not ${identity}`);
@@ -295,6 +348,7 @@ async function checkGuard(guard: Guard, identity: string, last: StoredRound, sto
         'Two copies of this log have been running',
     );
   }
+  return guarded;
 }
 
 function agrees(guarded: GuardedHead, round: StoredRound): boolean {
@@ -303,41 +357,53 @@ function agrees(guarded: GuardedHead, round: StoredRound): boolean {
   );
 }
 
-async function catchUpGuard({ guard, identity, onSignal }: RecoverParts, head: SignedHead): Promise<void> {
-  const { sequence } = await guard.read();
-  if (sequence === head.round) return;
-  const { round, size, root, timeMs } = head;
-  await guard.write({
-    identity: decodeUtf8(formatIdentity(identity)),
-    sequence: round,
-    kind: 'signed',
-    size,
-    root,
-    timeMs,
-  });
-  onSignal({ event: 'guard_caught_up', round });
+async function catchUpGuard(
+  { guard, identity, onSignal }: RecoverParts,
+  { head, guarded, lastKind: kind }: Proven,
+): Promise<void> {
+  const { round: sequence, size, root, timeMs } = head;
+  if (guarded.sequence === sequence) return;
+  await guard.write({ identity: decodeUtf8(formatIdentity(identity)), sequence, kind, size, root, timeMs });
+  onSignal({ event: 'guard_caught_up', round: sequence });
 }
 
-async function checkClock({ clock, acceptClock, onSignal }: RecoverParts, lastMs: number): Promise<void> {
+/**
+ * Acceptance is recorded, with the time of the last head that it was for: while heads still have that time, because
+ * theirs never goes back, the same acceptance holds at the next start.
+ */
+async function checkClock(
+  { store, clock, acceptClock, onSignal }: RecoverParts,
+  lastMs: number,
+): Promise<Row | undefined> {
   const behindMs = lastMs - clock.now();
-  if (behindMs <= 0) return;
+  if (behindMs <= 0) return undefined;
   if (behindMs < CLOCK_WAIT_MS) {
     await clock.sleep(behindMs);
-    return onSignal({ event: 'clock_waited', waitedMs: behindMs });
+    onSignal({ event: 'clock_waited', waitedMs: behindMs });
+    return undefined;
   }
-  if (acceptClock) return onSignal({ event: 'clock_accepted', behindMs });
-  throw new NewelError(
-    'log_refused',
-    `the clock is ${Math.round(behindMs / 1000)} s behind the last signed head; set it right, or accept it with ` +
-      '--accept-clock if the head was signed under a wrong one',
-  );
+  const [row] = await store.getMany([acceptedClockKey]);
+  const isAccepted = row?.length === 8 && readUint64(row, 0) === lastMs;
+  if (!acceptClock && !isAccepted) {
+    throw new NewelError(
+      'log_refused',
+      `the clock is ${Math.round(behindMs / 1000)} s behind the last signed head; set it right, or accept it with ` +
+        '--accept-clock if the head was signed under a wrong one',
+    );
+  }
+  onSignal({ event: 'clock_accepted', behindMs });
+  if (isAccepted) return undefined;
+  const value = new Uint8Array(8);
+  writeUint64(value, 0, lastMs);
+  return { key: acceptedClockKey, value };
 }
+
+const WHAT_TO_DO = 'Do not repair it; keep it, and bring back a whole copy of the newest state';
 
 function damaged(round: number, what: string, cause?: unknown): NewelError {
   return new NewelError(
     'log_refused',
-    `round ${round} is damaged: ${what}. The database has lost or changed what was acknowledged; do not repair it. ` +
-      'Keep it as it is and bring back a whole copy of the newest state',
+    `round ${round} is damaged: ${what}. The database has lost or changed what was acknowledged. ${WHAT_TO_DO}`,
     { cause },
   );
 }

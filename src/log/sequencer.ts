@@ -20,7 +20,7 @@ import type { Clock } from './clock.ts';
 import type { Edge } from './edge.ts';
 import type { Guard } from './guard.ts';
 import type { PooledEntry, PoolLimits, Reservation } from './pool.ts';
-import { Pool } from './pool.ts';
+import { type Group, Pool } from './pool.ts';
 import { makeRound, type Round } from './round.ts';
 import type { SignedHead } from './round-record.ts';
 import type { Listener } from './signals.ts';
@@ -89,13 +89,16 @@ export class Sequencer {
   /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
   reserve(bytes: number): Reservation {
     if (this.#failure) throw this.#failure;
-    if (this.#closing) throw new NewelError('storage_failed', 'the log is shutting down');
+    if (this.#closing) throw shuttingDown();
     return this.#pool.reserve(bytes);
   }
 
   /** Resolves when a signed, durable, guarded head covers the entry. */
   async append(pooled: PooledEntry, reservation: Reservation): Promise<Appended> {
-    if (this.#failure) throw this.#failure;
+    if (!this.accepting) {
+      reservation.release();
+      throw this.#failure ?? shuttingDown();
+    }
     const { group, place } = this.#pool.add(pooled, reservation);
     this.#wake();
     const { first, head } = await group.done;
@@ -124,9 +127,12 @@ export class Sequencer {
   async #run(): Promise<void> {
     // Requests that arrived in the same turn of the event loop join the first round.
     await new Promise((resolve) => setImmediate(resolve));
-    while (!this.#failure && (!this.#pool.isEmpty || this.#riders.length > 0)) await this.#round();
-    // In the same turn as the last look at the pool: whoever comes after it wakes a new run.
-    this.#running = undefined;
+    try {
+      while (!this.#failure && (!this.#pool.isEmpty || this.#riders.length > 0)) await this.#round();
+    } finally {
+      // In the same turn as the last look at the pool: whoever comes after it wakes a new run.
+      this.#running = undefined;
+    }
   }
 
   async #round(): Promise<void> {
@@ -155,9 +161,7 @@ export class Sequencer {
       const { round: sequence, size, root, timeMs } = round.head;
       await guard.write({ identity, sequence, kind, size, root, timeMs });
     } catch (error) {
-      this.#fail(error);
-      group?.reject(this.#failure);
-      for (const rider of riders) rider.reject(this.#failure);
+      this.#fail(error, group, riders);
       return;
     }
     this.#recordHash = round.recordHash;
@@ -177,17 +181,24 @@ export class Sequencer {
     this.onReveal(round.head);
   }
 
-  #fail(error: unknown): void {
-    this.#failure = new NewelError(
+  /** Everybody who waits is told before the signal goes out, which may end the process. */
+  #fail(error: unknown, group: Group<SignedHead> | undefined, riders: readonly Rider[]): void {
+    const failure = new NewelError(
       'storage_failed',
       'a write failed and its outcome is unknown; the log has stopped and will find out when it is opened again',
       { cause: error },
     );
-    this.#pool.fail(this.#failure);
-    for (const rider of this.#riders) rider.reject(this.#failure);
+    this.#failure = failure;
+    group?.reject(failure);
+    this.#pool.fail(failure);
+    for (const rider of [...riders, ...this.#riders]) rider.reject(failure);
     this.#riders = [];
     this.#parts.onSignal({ event: 'fatal', error });
   }
+}
+
+function shuttingDown(): NewelError {
+  return new NewelError('storage_failed', 'the log is shutting down');
 }
 
 /**

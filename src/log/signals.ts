@@ -19,3 +19,17 @@ export type LogSignal =
   | { event: 'fatal'; error: unknown };
 
 export type Listener = (signal: LogSignal) => void;
+
+/**
+ * A listener that cannot hurt who calls it: what it throws becomes a warning of the process. Rounds go on, and nobody
+ * who waits for one is left waiting, because a log line could not be written.
+ */
+export function harmless(listener: Listener): Listener {
+  return (signal) => {
+    try {
+      listener(signal);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+}

@@ -18,7 +18,8 @@ export function storeSource(store: Store): LogSource {
       const tile = parseTilePath(path);
       if (tile.kind === 'tile') {
         const [data] = await store.getMany([tileKey(tile.level, tile.index)]);
-        return data?.subarray(0, tile.width * HASH_SIZE);
+        const bytes = tile.width * HASH_SIZE;
+        return data && data.length >= bytes ? data.subarray(0, bytes) : undefined;
       }
       const first = tile.index * TILE_WIDTH;
       const rows = await store.scan({
@@ -26,12 +27,11 @@ export function storeSource(store: Store): LogSource {
         to: entriesKey(first + tile.width),
         limit: TILE_WIDTH,
       });
-      const bundle = concatBytes(...rows.map(({ value }) => value));
       try {
-        return entriesPrefix(bundle, tile.width);
+        return entriesPrefix(concatBytes(...rows.map(({ value }) => value)), tile.width);
       } catch (error) {
-        // Too few entries are served as they are: whoever checks them says what is missing.
-        if (error instanceof NewelError) return bundle;
+        // There is no such bundle, or not as wide.
+        if (error instanceof NewelError) return undefined;
         throw error;
       }
     },

@@ -3,25 +3,37 @@
  * are verified up to the edge in memory, which recovery proved, and each entry of a bundle against its tile.
  *
  * Callers keep what they ask for within `revealed`; what a round is committing is not here to be read.
+ *
+ * A bundle can have 16 MiB, so few are read at a time, equal reads are one, and what is kept is bounded in bytes.
  */
 
 import { NewelError } from '../errors.ts';
 import { concatBytes, equalBytes } from '../core/bytes.ts';
-import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
+import { HASH_SIZE } from '../core/hash.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import type { Tile } from '../core/tile.ts';
 import type { HashReader } from '../core/tree.ts';
 import { VerifiedTiles } from '../client/verified-tiles.ts';
 import { entriesPrefix, parseEntries } from '../formats/entry-bundle.ts';
 import { entriesKey, leafKey, numberOfKey, tileKey } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { Row, Scan, Store } from '../storage/store.ts';
 import type { Edge } from './edge.ts';
+import { hashLeafNatively } from './leaf-hash.ts';
 import type { Listener } from './signals.ts';
+
+/** Verified full bundles that are kept in memory. */
+const CACHED_BUNDLE_BYTES = 8 * 2 ** 20;
+/** Reads of entries under way. The others wait for their turn. */
+const MAX_LOADS = 2;
 
 export class TreeReader {
   readonly #store: Store;
   readonly #tiles: VerifiedTiles;
   readonly #onSignal: Listener;
+  readonly #bundles = new BundleCache(CACHED_BUNDLE_BYTES);
+  /** Bundle reads under way, by index and width. */
+  readonly #pending = new Map<string, Promise<Uint8Array>>();
+  readonly #turns = new Turns(MAX_LOADS);
 
   constructor(store: Store, edge: Edge, cachedTiles: number, onSignal: Listener) {
     this.#store = store;
@@ -53,22 +65,35 @@ export class TreeReader {
   }
 
   async readBundle(index: number, width: number): Promise<Uint8Array> {
-    const first = index * TILE_WIDTH;
-    const [rows, tile] = await Promise.all([
-      this.#store.scan({ from: entriesKey(first), to: entriesKey(first + width), limit: TILE_WIDTH }),
-      this.readTile({ level: 0, index, width }),
-    ]);
-    try {
-      const bundle = entriesPrefix(concatBytes(...rows.map(({ value }) => value)), width);
-      parseEntries(bundle, width).forEach((entry, i) => {
-        const hash = tile.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE);
-        if (!equalBytes(hashLeaf(entry), hash))
-          throw new NewelError('malformed', `entry ${first + i} is another`);
-      });
-      return bundle;
-    } catch (error) {
-      throw this.#damaged(`bundle ${index}`, error);
+    const full = this.#bundles.get(index);
+    if (full) return entriesPrefix(full, width);
+    const key = `${index}/${width}`;
+    let pending = this.#pending.get(key);
+    if (!pending) {
+      pending = this.#turns
+        .take(() => this.#loadBundle(index, width))
+        .finally(() => this.#pending.delete(key));
+      this.#pending.set(key, pending);
     }
+    return pending;
+  }
+
+  /** Entries [first, first + count). Reads the runs that hold them, and verifies them and no others. */
+  async readEntries(first: number, count: number): Promise<Uint8Array[]> {
+    const entries: Uint8Array[] = [];
+    for (let at = first; at < first + count;) {
+      const index = Math.floor(at / TILE_WIDTH);
+      const begin = index * TILE_WIDTH;
+      const place = at - begin;
+      const end = Math.min(TILE_WIDTH, first + count - begin);
+      const full = this.#bundles.get(index);
+      const read = full
+        ? parseEntries(full, TILE_WIDTH).slice(place, end)
+        : await this.#turns.take(() => this.#loadEntries(index, place, end));
+      entries.push(...read);
+      at = begin + end;
+    }
+    return entries;
   }
 
   hashes(size: number): HashReader {
@@ -84,7 +109,11 @@ export class TreeReader {
 
   /** The index row is believed only if the tree has that leaf there. */
   async findLeaf(hash: Uint8Array, size: number): Promise<number | undefined> {
-    const [row] = await this.#store.scan({ from: leafKey(hash, 0), to: leafKey(hash, size), limit: 1 });
+    const [row] = await this.#scan('leaf index', {
+      from: leafKey(hash, 0),
+      to: leafKey(hash, size),
+      limit: 1,
+    });
     if (!row) return undefined;
     const index = numberOfKey(row.key);
     const [stored] = await this.hashes(size)([{ level: 0, index }]);
@@ -92,8 +121,127 @@ export class TreeReader {
     return index;
   }
 
+  async #loadBundle(index: number, width: number): Promise<Uint8Array> {
+    const first = index * TILE_WIDTH;
+    const what = `bundle ${index}`;
+    const [rows, tile] = await Promise.all([
+      this.#scan(what, { from: entriesKey(first), to: entriesKey(first + width), limit: TILE_WIDTH }),
+      this.readTile({ level: 0, index, width }),
+    ]);
+    const bundle = this.#checking(what, () => {
+      const bytes = entriesPrefix(joined(rows), width);
+      checkEntries(parseEntries(bytes, width), tile, 0);
+      return bytes;
+    });
+    if (width === TILE_WIDTH) this.#bundles.set(index, bundle);
+    return bundle;
+  }
+
+  /** Entries `place` to `end` of a bundle. The run that holds the first of them may begin before it. */
+  async #loadEntries(index: number, place: number, end: number): Promise<Uint8Array[]> {
+    const begin = index * TILE_WIDTH;
+    const what = `entries ${begin + place} to ${begin + end - 1}`;
+    const after = entriesKey(begin + place + 1);
+    const [[run], rest, tile] = await Promise.all([
+      this.#scan(what, { from: entriesKey(begin), to: after, limit: 1, reverse: true }),
+      this.#scan(what, { from: after, to: entriesKey(begin + end), limit: TILE_WIDTH }),
+      this.readTile({ level: 0, index, width: end }),
+    ]);
+    return this.#checking(what, () => {
+      if (!run) throw new NewelError('malformed', 'no run holds the first of them');
+      const before = begin + place - numberOfKey(run.key);
+      const width = before + end - place;
+      const entries = parseEntries(entriesPrefix(joined([run, ...rest]), width), width).slice(before);
+      checkEntries(entries, tile, place);
+      return entries;
+    });
+  }
+
+  /** Rows of the store; what it cannot read is damage too. */
+  async #scan(what: string, range: Scan): Promise<Row[]> {
+    try {
+      return await this.#store.scan(range);
+    } catch (error) {
+      throw this.#damaged(what, error);
+    }
+  }
+
+  #checking<T>(what: string, check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      throw this.#damaged(what, error);
+    }
+  }
+
   #damaged(what: string, cause?: unknown): NewelError {
     this.#onSignal({ event: 'damage_read', what });
     return new NewelError('storage_failed', `the stored ${what} is not what was committed`, { cause });
+  }
+}
+
+function joined(rows: readonly Row[]): Uint8Array {
+  return rows.length === 1 ? rows[0]!.value : concatBytes(...rows.map(({ value }) => value));
+}
+
+/** Throws `malformed` unless the entries are those that the tile has from hash number `place`. */
+function checkEntries(entries: readonly Uint8Array[], tile: Uint8Array, place: number): void {
+  entries.forEach((entry, i) => {
+    const at = place + i;
+    if (equalBytes(hashLeafNatively(entry), tile.subarray(at * HASH_SIZE, (at + 1) * HASH_SIZE))) return;
+    throw new NewelError('malformed', `entry ${at} of the bundle is another`);
+  });
+}
+
+/** Full bundles by index, least recently used first, at most so many bytes of them. */
+class BundleCache {
+  readonly #maxBytes: number;
+  readonly #bundles = new Map<number, Uint8Array>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(index: number): Uint8Array | undefined {
+    const bundle = this.#bundles.get(index);
+    if (!bundle) return undefined;
+    this.#bundles.delete(index);
+    this.#bundles.set(index, bundle);
+    return bundle;
+  }
+
+  /** Keeps a bundle, unless it alone is too large. */
+  set(index: number, bundle: Uint8Array): void {
+    if (bundle.length > this.#maxBytes || this.#bundles.has(index)) return;
+    this.#bundles.set(index, bundle);
+    this.#bytes += bundle.length;
+    for (const [oldest, { length }] of this.#bundles) {
+      if (this.#bytes <= this.#maxBytes) return;
+      this.#bundles.delete(oldest);
+      this.#bytes -= length;
+    }
+  }
+}
+
+/** At most so many tasks at a time, in the order in which they came. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async take<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free += 1;
+    }
   }
 }

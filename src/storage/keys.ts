@@ -6,6 +6,7 @@
  *   03                          proved mark     round number up to which nothing is re-read at open
  *   04 slot                     publication     the newest checkpoint of a slot
  *   05                          thinned mark    how far kept checkpoints have been thinned
+ *   06                          accepted clock  which last head was accepted as signed under a wrong clock
  *   10 level index8             tile            1 … 256 hashes of 32 bytes, as wide as the tree
  *   11 first8                   entries         a run of entries from leaf `first`, within one bundle
  *   12 round8                   round record
@@ -20,6 +21,7 @@ const KEY = {
   provedMark: 0x03,
   slot: 0x04,
   thinnedMark: 0x05,
+  acceptedClock: 0x06,
   tile: 0x10,
   entries: 0x11,
   round: 0x12,
@@ -35,6 +37,7 @@ export const identityKey: Uint8Array = Uint8Array.of(KEY.identity);
 export const headKey: Uint8Array = Uint8Array.of(KEY.head);
 export const provedMarkKey: Uint8Array = Uint8Array.of(KEY.provedMark);
 export const thinnedMarkKey: Uint8Array = Uint8Array.of(KEY.thinnedMark);
+export const acceptedClockKey: Uint8Array = Uint8Array.of(KEY.acceptedClock);
 
 /** Publication slots, in the order of their strength. */
 export const SLOTS = { none: 0 } as const;

@@ -17,7 +17,8 @@ const SCAN_BUFFER_BYTES = 1024 * 1024;
 
 /**
  * Opens the database in `folder`, or makes it if `create`.
- * Throws `log_missing` or `log_exists` where that does not fit, `log_in_use` while another process has it.
+ * Throws `log_missing` or `log_exists` where that does not fit, `log_in_use` while another process has it, and
+ * `log_refused` where LevelDB itself finds it damaged.
  */
 export async function openLevelStore(folder: string, { create }: { create: boolean }): Promise<Store> {
   const exists = await isDatabase(folder);
@@ -40,7 +41,12 @@ export async function openLevelStore(folder: string, { create }: { create: boole
         cause: error,
       });
     }
-    throw new NewelError('storage_failed', `the database in ${folder} does not open`, { cause: error });
+    throw new NewelError(
+      'log_refused',
+      `LevelDB cannot open the database in ${folder}: a file of it is missing or damaged. Do not repair it; ` +
+        'bring back a whole copy of the newest state',
+      { cause: error },
+    );
   }
   return new LevelStore(db);
 }

@@ -10,6 +10,7 @@ import { fsck } from '../../src/log/fsck.ts';
 import type { SignedHead } from '../../src/log/round-record.ts';
 import type { LogSignal } from '../../src/log/signals.ts';
 import { storeSource } from '../../src/log/store-source.ts';
+import { checkpointKey } from '../../src/storage/keys.ts';
 import { FaultyStore, type Fault } from '../support/faulty-store.ts';
 import { openTestLog, type TestLog, type TestLogOptions, testEntry } from '../support/test-log.ts';
 
@@ -109,4 +110,64 @@ describe('the guard fails', () => {
       assert.equal(await recovered(t, [t.log.revealed]), 6);
     });
   }
+});
+
+describe('a read fails', () => {
+  test('among the kept checkpoints: publishing goes on, and says so', async () => {
+    const { t, faulty, signals } = await faultyLog({ entries: 3 });
+    faulty.failScan = ({ from }) => from[0] === checkpointKey(0)[0];
+    await t.append(testEntry(3));
+    await t.publish();
+    assert.equal(t.log.published.size, 4);
+    assert.ok(signals.some((signal) => signal.event === 'damage_read' && signal.what === 'kept checkpoints'));
+    await assert.rejects(t.log.checkpointCovering(0), { code: 'storage_failed' });
+    await t.log.close();
+  });
+});
+
+describe('a listener fails', () => {
+  test('and nobody who waits for a round is left waiting', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const t = await openTestLog({
+      open: {
+        onSignal: () => {
+          throw new Error('a listener of ours is broken');
+        },
+      },
+    });
+    assert.equal(await t.append(testEntry(0)), 0);
+    assert.equal(await t.append(testEntry(1)), 1);
+    await t.publish();
+    await t.log.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', onWarning);
+    assert.ok(warnings.some(({ message }) => /listener of ours/.test(message)));
+  });
+});
+
+describe('close', () => {
+  test('lets go of the store and the guard, whatever else fails', async () => {
+    const closed: string[] = [];
+    const { t } = await faultyLog({ entries: 1 });
+    const guardClose = t.guard.close.bind(t.guard);
+    t.guard.close = () => {
+      closed.push('guard');
+      return guardClose();
+    };
+    t.guard.write = () => Promise.reject(new Error('injected fault'));
+    await assert.rejects(t.append(testEntry(1)), { code: 'storage_failed' });
+    await t.log.close();
+    assert.deepEqual(closed, ['guard']);
+  });
+
+  test('a reservation from before it is refused after it, and given back', async () => {
+    const { t } = await faultyLog({ entries: 1 });
+    const reservation = t.log.reserve(10);
+    await t.log.close();
+    await assert.rejects(t.log.append({ entry: testEntry(1), reservation }), /shutting down/);
+    const report = await fsck(storeSource(t.store), { verifiers: [t.verifier], origin: t.origin });
+    assert.deepEqual([report.size, report.findings], [1, []]);
+  });
 });

@@ -5,7 +5,7 @@ import { newTiles } from '../../src/core/tile.ts';
 import { formatTilePath } from '../../src/formats/tile-path.ts';
 import { type Finding, fsck } from '../../src/log/fsck.ts';
 import { storeSource } from '../../src/log/store-source.ts';
-import { openTestLog, type TestLog } from '../support/test-log.ts';
+import { openTestLog, type TestLog, testEntry } from '../support/test-log.ts';
 
 /** Every public file of a tree, by its path. */
 function publicFiles(size: number): string[] {
@@ -129,5 +129,28 @@ describe('fsck', () => {
     );
     await t.log.close();
     await other.log.close();
+  });
+
+  test('a log that has dropped its partial files for full ones is whole', async () => {
+    const t = await openTestLog({ entries: 300 });
+    const { checkpoint } = t.log.published;
+    for (let i = 300; i < 600; i++) await t.append(testEntry(i));
+    await t.publish();
+    const source = storeSource(t.store);
+    const pruned: LogSource = {
+      async read(path) {
+        if (path === 'checkpoint') return checkpoint;
+        return path.startsWith('tile/0/001.p') || path.startsWith('tile/entries/001.p')
+          ? undefined
+          : source.read(path);
+      },
+    };
+    assert.deepEqual(await findings(t, pruned), []);
+    const damaged = changed(pruned, 'tile/entries/001', (bytes) => bytes.with(9, bytes[9]! ^ 1));
+    assert.deepEqual(
+      (await findings(t, damaged)).map(({ path }) => path),
+      ['tile/entries/001.p/44'],
+    );
+    await t.log.close();
   });
 });

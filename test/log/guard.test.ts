@@ -33,6 +33,7 @@ async function guardWith(...sequences: number[]): Promise<string> {
   const [first, ...rest] = sequences;
   await createGuard(path, head(first!));
   const guard = await openGuard(path);
+  await guard.read();
   for (const sequence of rest) await guard.write(head(sequence));
   await guard.close();
   return path;
@@ -104,5 +105,35 @@ describe('guard file', () => {
     await writeFile(path, new Uint8Array(2 * GUARD_SLOT_BYTES));
     await assert.rejects(read(path), { code: 'log_refused' });
     await assert.rejects(openGuard(join(folder, 'nowhere')), { code: 'log_refused' });
+  });
+});
+
+describe('two processes on one guard', () => {
+  test('the second to write finds out, and then the first', async () => {
+    const path = await guardWith(0);
+    const [a, b] = [await openGuard(path), await openGuard(path)];
+    await a.read();
+    await b.read();
+    await a.write(head(1));
+    await assert.rejects(b.write({ ...head(1), size: 99 }), /two copies of this log are running/);
+    await a.write(head(2));
+    const c = await openGuard(path);
+    await c.read();
+    await c.write(head(3));
+    await assert.rejects(a.write(head(3)), /two copies of this log are running/);
+    assert.deepEqual(await read(path), head(3));
+    for (const guard of [a, b, c]) await guard.close();
+  });
+
+  test('nothing is written before the guard was read', async () => {
+    const guard = await openGuard(await guardWith(0));
+    await assert.rejects(guard.write(head(1)), /bug/);
+    await guard.close();
+  });
+
+  test('a guard that cannot be written is not called missing', async () => {
+    await assert.rejects(openGuard(folder), (error) => {
+      return error instanceof Error && /cannot be opened for writing/.test(error.message);
+    });
   });
 });

@@ -128,4 +128,28 @@ describe('publishing', () => {
     assert.ok(await t.log.checkpointCovering(2));
     await t.log.close();
   });
+
+  test('a clock set back does not hold it up, and one set forward does not hurry it', async () => {
+    const t = await openTestLog({ entries: 1 });
+    t.clock.set(t.clock.now() - 3_600_000);
+    for (let i = 1; i < 40; i++) {
+      await t.append(testEntry(i));
+      t.clock.advance(100);
+      await settle();
+      assert.ok(
+        t.log.revealed.size - t.log.published.size <= 11,
+        `${t.log.published.size} of ${i + 1} are published`,
+      );
+    }
+    const { timeMs } = t.log.published;
+    t.clock.set(t.clock.now() + 7_200_000);
+    await t.append(testEntry(40));
+    await settle();
+    assert.ok(t.log.published.size < 41);
+    t.clock.advance(PUBLISH_INTERVAL_MS);
+    await settle();
+    assert.equal(t.log.published.size, 41);
+    assert.ok(t.log.published.timeMs > timeMs, 'no time of ours goes back');
+    await t.log.close();
+  });
 });

@@ -75,6 +75,18 @@ const DAMAGES: {
   { what: 'no proved mark', key: provedMarkKey, edit: remove, says: /round 0 .*mark/ },
   { what: 'a mark of no round', key: provedMarkKey, edit: flip(0), says: /./ },
   { what: 'no publication', key: slotKey('none'), edit: remove, says: /published checkpoint is missing/ },
+  {
+    what: 'a changed publication',
+    key: slotKey('none'),
+    edit: flip(-9),
+    says: /published checkpoint .* does not verify.*bring back/,
+  },
+  {
+    what: 'a cut publication',
+    key: slotKey('none'),
+    edit: (value) => value.subarray(0, 4),
+    says: /bring back/,
+  },
   { what: 'a missing round', key: roundKey(2), edit: remove, says: /round 2 .*missing/ },
   { what: 'a changed first index', key: roundKey(3), edit: flip(7), says: /round 3 / },
   { what: 'a changed root', key: roundKey(2), edit: flip(30), says: /round (2|3) / },
@@ -245,6 +257,27 @@ describe('the clock', () => {
     const log = await opening;
     assert.deepEqual(signals[0], { event: 'clock_waited', waitedMs: 9_000 });
     await log.close();
+  });
+
+  test('that was accepted once is accepted again, until heads have moved on', async () => {
+    const t = await closedLog();
+    const { signer, verifier, clock, guard, store } = t;
+    const parts = { guard, identity: t.log.identity, signer, verifier, clock };
+    const kept = { ...pick(store), close: async () => {} };
+    clock.set(clock.now() - 3_600_000);
+    const first = await openLog({ ...parts, store: kept, acceptClock: true });
+    await first.append({ entry: testEntry(602) });
+    clock.advance(2_000);
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(first.published.size, 603, 'it publishes although the last head is of later');
+    await first.close();
+    await (await openLog({ ...parts, store: kept })).close();
+    clock.set(clock.now() + 7_200_000);
+    const later = await openLog({ ...parts, store: kept });
+    await later.append({ entry: testEntry(603) });
+    await later.close();
+    clock.set(clock.now() - 3_600_000);
+    assert.match(await refusal(t), /clock is/);
   });
 
   test('far behind: refused, unless it is accepted', async () => {

@@ -1,4 +1,4 @@
-/** A Store whose commits can be made to fail: before anything was written, or after all of it was. */
+/** A Store whose commits can be made to fail, before anything was written or after all of it was, and its reads too. */
 
 import type { Batch, Row, Scan, Store } from '../../src/storage/store.ts';
 
@@ -10,6 +10,8 @@ export class FaultyStore implements Store {
   #afterCommits = 0;
   /** Commits that were asked for. */
   commits = 0;
+  /** Which scans fail. */
+  failScan: (range: Scan) => boolean = () => false;
 
   constructor(inner: Store) {
     this.#inner = inner;
@@ -35,6 +37,7 @@ export class FaultyStore implements Store {
   }
 
   scan(range: Scan): Promise<Row[]> {
+    if (this.failScan(range)) return Promise.reject(new Error('injected fault: unreadable'));
     return this.#inner.scan(range);
   }
 

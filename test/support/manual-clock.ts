@@ -3,12 +3,14 @@
 import type { Clock } from '../../src/log/clock.ts';
 
 interface Timer {
+  /** In elapsed time. */
   readonly dueMs: number;
   readonly call: () => void;
 }
 
 export class ManualClock implements Clock {
   #nowMs: number;
+  #elapsedMs = 0;
   readonly #timers = new Set<Timer>();
 
   constructor(nowMs: number) {
@@ -19,20 +21,24 @@ export class ManualClock implements Clock {
     return this.#nowMs;
   }
 
-  /** Sets the time without any timer going off: a clock that is put forward or back. */
+  elapsed(): number {
+    return this.#elapsedMs;
+  }
+
+  /** Sets the time of day, and nothing else: a clock that is put forward or back. */
   set(nowMs: number): void {
     this.#nowMs = nowMs;
   }
 
   /** Lets time pass. A timer that is set meanwhile goes off too if it is due. */
   advance(durationMs: number): void {
-    const untilMs = this.#nowMs + durationMs;
+    const untilMs = this.#elapsedMs + durationMs;
     for (let timer = this.#next(untilMs); timer !== undefined; timer = this.#next(untilMs)) {
       this.#timers.delete(timer);
-      this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+      this.#pass(Math.max(0, timer.dueMs - this.#elapsedMs));
       timer.call();
     }
-    this.#nowMs = untilMs;
+    this.#pass(untilMs - this.#elapsedMs);
   }
 
   sleep(durationMs: number): Promise<void> {
@@ -42,9 +48,14 @@ export class ManualClock implements Clock {
   }
 
   after(delayMs: number, call: () => void): () => void {
-    const timer = { dueMs: this.#nowMs + delayMs, call };
+    const timer = { dueMs: this.#elapsedMs + delayMs, call };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  #pass(durationMs: number): void {
+    this.#nowMs += durationMs;
+    this.#elapsedMs += durationMs;
   }
 
   #next(untilMs: number): Timer | undefined {

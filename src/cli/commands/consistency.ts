@@ -91,7 +91,7 @@ function report(call: Call, remote: Remote, older: Checkpoint, newer: Checkpoint
 
 async function readCheckpoint(call: Call, { trust }: Remote, file: string): Promise<Checkpoint> {
   const path = resolve(call.terminal.cwd, file);
-  const bytes = await readBytes(path);
+  const bytes = await readBytes(path, 'a checkpoint saved with newel head --checkpoint');
   try {
     return openCheckpoint(bytes, trust.verifiers, trust.origin);
   } catch (error) {
