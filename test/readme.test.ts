@@ -1,19 +1,19 @@
 /**
- * The README is run: its `sh` and `ts` blocks, in order, in one shell in an empty folder, against a log that its own
- * first command started. `npm ci` and `npm test` are what brought us here, and are not run again.
+ * The README is run: its `sh` blocks, in order, in one shell, against a log that its own first command started. A `js`
+ * block is saved as the file that its first line names. The folder is what `npm ci` makes of a clone: package.json,
+ * what it is built to, and node_modules. `npm ci` and `npm test` are what brought us here, and are not run again.
  */
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const MAIN = join(ROOT, 'src/cli/main.ts');
-const TSX = join(ROOT, 'node_modules/tsx/dist/loader.mjs');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 interface Block {
   readonly language: string;
@@ -29,19 +29,10 @@ let log: ChildProcess | undefined;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'newel-readme-'));
-  // What `npm ci` makes of a clone: `newel` as a command and as a package, here from the sources.
-  mkdirSync(join(folder, 'node_modules/.bin'), { recursive: true });
-  mkdirSync(join(folder, 'node_modules/newel'));
-  const main = `#!/bin/sh\nexec ${process.execPath} --import ${TSX} ${MAIN} "$@"\n`;
-  writeFileSync(join(folder, 'node_modules/.bin/newel'), main, { mode: 0o755 });
-  const packageJson = { name: 'newel', type: 'module', exports: './index.ts' };
-  writeFileSync(join(folder, 'node_modules/newel/package.json'), JSON.stringify(packageJson));
-  writeFileSync(
-    join(folder, 'node_modules/newel/index.ts'),
-    `export * from '${join(ROOT, 'src/client/index.ts')}';\n`,
-  );
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));
-  symlinkSync(join(ROOT, 'node_modules/tsx'), join(folder, 'node_modules/tsx'));
+  copyFileSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const build = [TSC, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')];
+  execFileSync(process.execPath, build, { stdio: 'pipe' });
 });
 
 after(async () => {
@@ -66,36 +57,58 @@ test('the README begins with the command that runs it, and the one that tests it
 
 test('every other block of it runs, in order', { timeout: 120_000 }, async (t) => {
   if (process.platform === 'win32') return t.skip('the blocks are for a POSIX shell');
-  log = spawn(process.execPath, ['--import', TSX, MAIN, 'dev'], {
+  log = spawn(process.execPath, ['dist/cli/main.js', 'dev'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   await started(log);
   assert.ok(existsSync(join(folder, 'data/client.json')));
 
+  const files: string[] = [];
   let script = 'set -eu\n';
-  let snippets = 0;
   for (const { language, text } of blocks.slice(2)) {
-    assert.ok(language === 'sh' || language === 'ts', `a block of ${language} is not run`);
-    if (language === 'sh') {
-      script += text;
-    } else {
-      const file = `snippet-${++snippets}.ts`;
+    if (language === 'js') {
+      const [, file] = /^\/\/ (\w+\.mjs)\n/.exec(text) ?? [];
+      assert.ok(file, 'a js block begins with the name of its file');
       writeFileSync(join(folder, file), text);
-      script += `node --import tsx ${file}\n`;
+      files.push(file);
+    } else {
+      assert.equal(language, 'sh', 'a block of another language is not run');
+      script += text;
     }
   }
-  const output = execFileSync('sh', ['-c', script], { cwd: folder, encoding: 'utf8', timeout: 100_000 });
+  assert.deepEqual(files, ['check.mjs']);
+  const output = sh(script);
   assert.match(output, /^0\nlocalhost\/dev\n1\n/, 'the first entry has index 0, and is in the checkpoint');
-  assert.match(output, /entry 0 is in the tree of 1 that localhost\/dev signed/);
+  assert.match(output, /^entry 0 is in the tree of 1 that localhost\/dev signed$/m);
   assert.match(output, /"leaf_index":1/);
 
-  const proof = readFileSync(join(folder, 'hello.tlog-proof'), 'utf8');
-  writeFileSync(join(folder, 'hello.tlog-proof'), proof.replace('index 0', 'index 1'));
-  assert.throws(() =>
-    execFileSync('sh', ['-c', 'node --import tsx snippet-1.ts'], { cwd: folder, stdio: 'pipe' }),
-  );
+  // "Change one character of it and run it again", in each kind of line that there is.
+  const path = join(folder, 'hello.tlog-proof');
+  const proof = readFileSync(path, 'utf8');
+  const changes: [from: string, to: string, says: RegExp][] = [
+    ['index 0', 'index 1', /NewelError: .*index/],
+    ['localhost/dev', 'localhost/def', /NewelError: .*origin/],
+    ['\n1\n', '\n2\n', /NewelError: .*signature/],
+  ];
+  for (const [from, to, says] of changes) {
+    assert.ok(proof.includes(from), from);
+    writeFileSync(path, proof.replace(from, to));
+    assert.throws(() => sh('node check.mjs'), says, to);
+  }
+  writeFileSync(path, proof);
+  assert.match(sh('node check.mjs'), /^entry 0 is in the tree/);
 });
+
+/** What a shell in the folder prints. Throws, with what is on stderr, where it fails. */
+function sh(script: string): string {
+  return execFileSync('sh', ['-c', script], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 100_000,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
 
 /** Resolves when all six lines are printed. */
 function started(child: ChildProcess): Promise<void> {

@@ -18,7 +18,11 @@ const RETRY_MS = 50;
 /** Makes a file, 0600, durable when it resolves. Throws `log_exists` if there is one. */
 export async function createFile(path: string, text: string): Promise<void> {
   const file = await openNew(path);
-  if (!file) throw new NewelError('log_exists', `there is a file at ${path}, and it is not replaced: put it away first`);
+  if (!file)
+    throw new NewelError(
+      'log_exists',
+      `there is a file at ${path}, and it is not replaced: put it away first`,
+    );
   await writeAndClose(file, text);
   await syncFolder(dirname(path));
 }

@@ -115,7 +115,10 @@ export function revokeToken(path: string, name: string): Promise<void> {
   return editTokens(path, (tokens) => {
     const kept = tokens.filter((token) => token.name !== name);
     if (kept.length === tokens.length)
-      throw new NewelError('not_found', `there is no token of that name in ${path}: newel token list shows them`);
+      throw new NewelError(
+        'not_found',
+        `there is no token of that name in ${path}: newel token list shows them`,
+      );
     return kept;
   });
 }

@@ -147,6 +147,10 @@ async function isThere(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false;
-    throw new NewelError('log_refused', `${path} cannot be looked at: see that this user may enter its folder`, { cause: error });
+    throw new NewelError(
+      'log_refused',
+      `${path} cannot be looked at: see that this user may enter its folder`,
+      { cause: error },
+    );
   }
 }

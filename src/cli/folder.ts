@@ -144,7 +144,8 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
     throw flaw(`has ${found}, and this newel reads format ${DISK_FORMAT}: see UPGRADING.md`);
   }
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw flaw(`has an unknown member ${JSON.stringify(unknown)}: remove it, or move a setting under serve`);
+  if (unknown !== undefined)
+    throw flaw(`has an unknown member ${JSON.stringify(unknown)}: remove it, or move a setting under serve`);
   const known = KINDS.find((name) => name === kind);
   if (known === undefined) throw spoilt('has a kind that is neither events nor opaque');
   if (known !== 'opaque')
@@ -158,8 +159,10 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
   if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance))
     throw spoilt('has no instance of 32 hex digits');
   if (issuer !== undefined && typeof issuer !== 'string') throw spoilt('has an issuer that is not text');
-  if (url !== undefined && typeof url !== 'string') throw flaw('has a url that is not text: give the public URL in quotes, or remove it');
-  if (!isObject(serve)) throw flaw('has no object serve: it holds the settings of newel serve, and is {} where there are none');
+  if (url !== undefined && typeof url !== 'string')
+    throw flaw('has a url that is not text: give the public URL in quotes, or remove it');
+  if (!isObject(serve))
+    throw flaw('has no object serve: it holds the settings of newel serve, and is {} where there are none');
   return {
     kind: known,
     origin,

@@ -1,25 +1,31 @@
 /** Opens the log of a data folder: database, guard, key and clock put together. */
 
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
-import { ed25519Signer, ed25519Verifier, type Signer, type Verifier } from '../formats/note.ts';
-import { decodeUtf8 } from '../formats/text.ts';
-import { parsePolicy } from '../formats/tlog-policy.ts';
-import { formatVkey, KEY_TYPE, newVkey, parseSkey } from '../formats/vkey.ts';
 import type { Clock } from '../log/clock.ts';
-import { openGuard } from '../log/guard.ts';
+import { type Guard, openGuard } from '../log/guard.ts';
 import { type Log, openLog } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import type { Listener } from '../log/signals.ts';
 import { openLevelStore } from '../storage/level.ts';
+import { type SetAside, setAside } from '../storage/set-aside.ts';
 import type { Store } from '../storage/store.ts';
-import { nodeEd25519 } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
+import { type LogKey, readLogKey } from './log-key.ts';
 
-export interface LogKey {
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  readonly vkey: string;
+export { readLogKey } from './log-key.ts';
+
+export interface OpenFolderOptions {
+  /** The guard's path. */
+  readonly guard: string;
+  /** Read from the folder where it is not given. */
+  readonly key?: LogKey;
+  readonly clock?: Clock;
+  readonly acceptClock?: boolean;
+  readonly limits?: PoolLimits;
+  readonly publishIntervalMs?: number;
+  readonly onSignal?: Listener;
 }
 
 export interface OpenedFolder {
@@ -28,40 +34,77 @@ export interface OpenedFolder {
   readonly key: LogKey;
 }
 
-export interface OpenFolderOptions {
-  /** The guard's path. */
-  readonly guard: string;
-  readonly clock?: Clock;
-  readonly acceptClock?: boolean;
-  readonly limits?: PoolLimits;
-  readonly publishIntervalMs?: number;
-  readonly onSignal?: Listener;
+export interface OpenedStore {
+  readonly store: Store;
+  /** The database's files as they were before it was opened: to be dropped once the log in it is proven. */
+  readonly aside: SetAside;
 }
 
-/** Opens the log for reading and writing. Throws `log_in_use`, `log_missing` or `log_refused`, saying what to do. */
+/**
+ * Opens the log for reading and writing. Throws `log_in_use`, `log_missing` or `log_refused`, saying what to do. Where
+ * the log is refused, the files of its database stay set aside.
+ */
 export async function openFolderLog(folder: Folder, options: OpenFolderOptions): Promise<OpenedFolder> {
-  const { guard: guardPath, ...rest } = options;
-  const key = await readLogKey(folder);
-  const store = await openFolderStore(folder);
+  const { guard: guardPath, key: given, ...rest } = options;
+  const key = given ?? (await readLogKey(folder));
+  // First, since it is only read: a guard that is missing is no reason to touch the database.
+  const guard = await openGuard(guardPath);
+  let opened: OpenedStore;
   try {
-    const guard = await openGuard(guardPath);
-    try {
-      const { origin, kind, instance } = folder;
-      const identity = { origin, kind, instance, vkey: key.vkey };
-      const { signer, verifier } = key;
-      return { key, log: await openLog({ ...rest, store, guard, identity, signer, verifier }) };
-    } catch (error) {
-      await guard.close();
-      throw error;
-    }
+    opened = await openFolderAside(folder);
   } catch (error) {
-    await store.close();
+    await guard.close();
+    throw error;
+  }
+  const log = await openProven(folder, key, { ...rest, ...opened, guard });
+  try {
+    await opened.aside.drop();
+    return { log, key };
+  } catch (cause) {
+    await log.close();
+    const { path } = opened.aside;
+    throw new NewelError(
+      'log_refused',
+      `${path} cannot be removed; the log is proven, so remove it by hand`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function openProven(
+  { origin, kind, instance }: Folder,
+  { signer, verifier, vkey }: LogKey,
+  parts: OpenedStore & Omit<OpenFolderOptions, 'guard' | 'key'> & { readonly guard: Guard },
+): Promise<Log> {
+  const { aside, ...rest } = parts;
+  try {
+    const identity = { origin, kind, instance, vkey };
+    return await openLog({ ...rest, identity, signer, verifier });
+  } catch (error) {
+    await parts.store.close();
+    await parts.guard.close();
+    throw withEvidence(error, aside);
+  }
+}
+
+/** Opens the database of the folder, its files set aside beforehand. Throws as `openFolderStore` does. */
+export async function openFolderAside(folder: Folder): Promise<OpenedStore> {
+  const aside = await setFilesAside(folder);
+  try {
+    return { store: await openFolderStore(folder), aside };
+  } catch (error) {
+    if (error instanceof NewelError && error.code === 'log_refused') throw withEvidence(error, aside);
+    // Nothing was opened, so nothing was changed.
+    if (aside.isNew) await aside.drop();
     throw error;
   }
 }
 
-/** The database of the folder. One process at a time has it. */
-export async function openFolderStore({ paths }: Folder): Promise<Store> {
+/** The database of the folder. One process at a time has it. Throws `log_in_use`, `log_missing` or `log_refused`. */
+export async function openFolderStore(folder: Folder): Promise<Store> {
+  const { paths } = folder;
   try {
     return await openLevelStore(paths.db, { create: false });
   } catch (error) {
@@ -70,63 +113,48 @@ export async function openFolderStore({ paths }: Folder): Promise<Store> {
       const message = `the log in ${paths.dir} is being served by another process; stop that one first`;
       throw new NewelError('log_in_use', message, { cause: error });
     }
-    if (error.code === 'log_missing') {
-      const message = `${error.message}, though ${paths.config} is there: bring back a whole copy of the newest folder`;
-      throw new NewelError('log_missing', message, { cause: error });
-    }
-    throw error;
+    throw error.code === 'log_missing' ? missing(folder, error) : error;
   }
 }
 
-/** The key that signs tree heads. Throws `log_refused` where it is missing, unreadable, or named as another log. */
-export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
-  await assertPrivate(paths.logKey);
-  let skey: ReturnType<typeof parseSkey>;
+async function setFilesAside(folder: Folder): Promise<SetAside> {
+  const { db } = folder.paths;
   try {
-    skey = parseSkey((await readFile(paths.logKey, 'utf8')).replace(/\n$/, ''), nodeEd25519);
+    await stat(db);
   } catch (cause) {
-    const what = cause instanceof NewelError ? `is damaged (${cause.message})` : 'cannot be read';
+    if (hasCode(cause, 'ENOENT')) throw missing(folder, cause);
+    throw new NewelError('log_refused', `the database ${db} cannot be looked at: see that this user may`, {
+      cause,
+    });
+  }
+  try {
+    return await setAside(db);
+  } catch (cause) {
     throw new NewelError(
       'log_refused',
-      `the log's key ${paths.logKey} ${what}: bring back the one that init made`,
+      `the files of ${db} cannot be given second names in ${db}.before-open, as is done before a database is opened: ` +
+        'make room there, and see that this user may write; or try again, if another process has the log',
       { cause },
     );
   }
-  if (skey.name !== origin) {
-    const message = `${paths.logKey} is the key of ${skey.name}, and the folder is of ${origin}: bring back its own`;
-    throw new NewelError('log_refused', message);
-  }
-  const key = newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(skey.seed));
-  return {
-    signer: ed25519Signer(origin, skey.seed, nodeEd25519),
-    verifier: ed25519Verifier(key, nodeEd25519),
-    vkey: formatVkey(key),
-  };
 }
 
-/** Throws `log_refused` where others than the owner may read or write a key file. Windows has no such bits. */
-async function assertPrivate(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const { mode } = await stat(path).catch(() => ({ mode: 0 }));
-  if ((mode & 0o077) === 0) return;
-  const bits = (mode & 0o777).toString(8);
-  throw new NewelError(
-    'log_refused',
-    `the key ${path} is open to others (mode ${bits}): chmod 600, and think of who may have read it`,
-  );
+function missing({ paths }: Folder, cause: unknown): NewelError {
+  const message = `there is no database in ${paths.db}, though ${paths.config} is there: bring back a whole copy of the newest folder`;
+  return new NewelError('log_missing', message, { cause });
 }
 
-/** The text of the policy file. Throws `log_refused` where it is none, or does not list the log's own key. */
-export async function readPolicy({ paths }: Folder, vkey: string): Promise<string> {
-  try {
-    const bytes = await readFile(paths.policy);
-    const { logs } = parsePolicy(bytes);
-    if (logs.some((log) => formatVkey(log.vkey) === vkey)) return decodeUtf8(bytes);
-  } catch (cause) {
-    const what = cause instanceof Error ? cause.message : 'not readable';
-    throw new NewelError('log_refused', `the policy ${paths.policy}: ${what}`, { cause });
-  }
-  throw new NewelError('log_refused', `the policy ${paths.policy} has no line for this log: log ${vkey}`);
+/** The refusal of a log, saying where its database lies as it was. */
+function withEvidence(error: unknown, aside: SetAside): unknown {
+  if (!(error instanceof NewelError)) return error;
+  return new NewelError(error.code, `${error.message}. ${formatEvidence(aside)}`, { cause: error });
+}
+
+/** What to tell about files that stay set aside. */
+export function formatEvidence({ path, isNew }: SetAside): string {
+  return isNew
+    ? `The files of the database, as they were before this opening, are in ${path}`
+    : `The files of the database, as they were before an earlier opening that was not proven, are in ${path}`;
 }
 
 /** Whether the guard lies on another volume than the folder, so that one restored volume is not both. */

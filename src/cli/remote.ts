@@ -50,7 +50,12 @@ export async function openRemote(call: Call): Promise<Remote> {
   const file = call.text('trust');
   if (file !== undefined) {
     const path = resolve(terminal.cwd, file);
-    return { url, source, trust: parseTrust(await readBytes(path, 'the saved answer of GET /v1/log'), path), pinnedBy: path };
+    return {
+      url,
+      source,
+      trust: parseTrust(await readBytes(path, 'the saved answer of GET /v1/log'), path),
+      pinnedBy: path,
+    };
   }
   if (known?.url === url) return { url, source, trust: trustOf(known.trust, client), pinnedBy: client };
   const answer = await source.read('v1/log');
@@ -98,9 +103,13 @@ async function readClient(path: string): Promise<{ url: string; trust: unknown }
     bytes = await readFile(path);
   } catch (cause) {
     if (hasCode(cause, 'ENOENT') || hasCode(cause, 'ENOTDIR')) return undefined;
-    throw new NewelError('unreachable', `${path} cannot be read: put that right, or remove it and newel dev makes it anew`, {
-      cause,
-    });
+    throw new NewelError(
+      'unreachable',
+      `${path} cannot be read: put that right, or remove it and newel dev makes it anew`,
+      {
+        cause,
+      },
+    );
   }
   try {
     const value: unknown = JSON.parse(decodeUtf8(bytes));

@@ -1,8 +1,11 @@
 /**
  * A log that is served: from opening the folder to letting go of it.
  *
- *   listen ─ open and prove ─ serve ─┬─ stop()            a signal: answer what is under way, last round, publish, close
- *                                    └─ the log is fatal  answer 503 to what is under way, close; `ended` is `failed`
+ *   listen ─ read key, policy, tokens ─ open and prove ─ serve ─┬─ stop()
+ *                                                               └─ the log is fatal
+ *
+ *   stop()            a signal: answer what is under way, last round, publish, close
+ *   the log is fatal  answer 503 to what is under way, close; `ended` is `failed`
  */
 
 import type { Hono } from 'hono';
@@ -14,7 +17,8 @@ import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
 import type { Folder } from './folder.ts';
-import { openFolderLog, readPolicy } from './open-log.ts';
+import { readLogKey, readPolicy } from './log-key.ts';
+import { openFolderLog } from './open-log.ts';
 import type { ServeSettings } from './settings.ts';
 import { readSoftware } from './version.ts';
 
@@ -46,7 +50,10 @@ export type End = 'stopped' | 'failed';
 /** How long requests under way may take once it ends. The rest of 10 s is for the last round and its publication. */
 const GRACE_MS = 5000;
 
-/** Listens, opens and proves, then serves. Throws what `listen` and `openFolderLog` throw; then nothing is left open. */
+/**
+ * Listens, opens and proves, then serves. Throws what `listen`, `readLogKey`, `readPolicy`, `openTokens` and
+ * `openFolderLog` throw; then nothing is left open.
+ */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { folder, settings, lines, acceptClock = false, tryNextPorts = 0 } = options;
   const opened: Opened = { sockets: [], tokens: undefined, log: undefined };
@@ -69,7 +76,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const open = settings.listenPublic && (await listen(settings.listenPublic));
     if (open) opened.sockets.push(open);
 
-    const { log, key } = await openFolderLog(folder, {
+    // What may be spoilt is read before the log is opened: from then on it signs and publishes.
+    const key = await readLogKey(folder);
+    const policy = await readPolicy(folder, key.vkey);
+    const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
+    opened.tokens = tokens;
+
+    const { log } = await openFolderLog(folder, {
+      key,
       guard: settings.guard,
       acceptClock,
       limits: limitsOf(settings),
@@ -82,9 +96,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       },
     });
     opened.log = log;
-    const policy = await readPolicy(folder, key.vkey);
-    const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
-    opened.tokens = tokens;
 
     const site: Site = {
       log,

@@ -35,17 +35,25 @@ export class CompactRange {
 
   /** Appends a leaf by its hash. */
   append(leafHash: Uint8Array, visit?: NodeVisitor): void {
-    assertSize(this.#size + 1, 'size');
-    let hash = leafHash;
-    let index = this.#size;
-    visit?.(0, index, hash);
-    for (let level = 1; index % 2 === 1; level++) {
-      hash = hashNode(this.#hashes.pop()!, hash);
+    this.appendNode(0, leafHash, visit);
+  }
+
+  /** Appends the 2^level leaves of a perfect subtree by its root. Throws `RangeError` unless it begins where one may. */
+  appendNode(level: number, hash: Uint8Array, visit?: NodeVisitor): void {
+    const count = 2 ** level;
+    assertSize(this.#size + count, 'size');
+    if (this.#size % count !== 0)
+      throw new RangeError(`no node of level ${level} begins at leaf ${this.#size}`);
+    let node = hash;
+    let index = this.#size / count;
+    visit?.(level, index, node);
+    for (let above = level + 1; index % 2 === 1; above++) {
+      node = hashNode(this.#hashes.pop()!, node);
       index = half(index);
-      visit?.(level, index, hash);
+      visit?.(above, index, node);
     }
-    this.#hashes.push(hash);
-    this.#size++;
+    this.#hashes.push(node);
+    this.#size += count;
   }
 
   /** The root of the tree so far. */

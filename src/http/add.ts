@@ -11,10 +11,11 @@ import type { Principal } from '../access/principal.ts';
 import { NewelError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { declaredLength, readBody } from './body.ts';
-import { CACHE, initOf, respond, TEXT } from './respond.ts';
+import { CACHE, initOf, NOSNIFF, respond, TEXT } from './respond.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
-import { headerOf } from './target.ts';
+import { headerOf, queryOf } from './target.ts';
+import { UploadShares } from './upload-shares.ts';
 
 /** What writing needs beside the site. */
 export interface WriteSite {
@@ -25,25 +26,43 @@ export interface WriteSite {
 const ADDED = initOf(200, {
   'Content-Type': TEXT,
   'Cache-Control': CACHE.none,
-  'X-Content-Type-Options': 'nosniff',
+  ...NOSNIFF,
 });
 
 export function addAddRoute(app: Hono, site: Site, write: WriteSite): void {
-  addRoute(app, site, '/add', (c) => add(c, site, write), { method: 'POST' });
+  const shares = new UploadShares(site.log.limits);
+  addRoute(app, site, '/add', (c) => add(c, site, write, shares), { method: 'POST' });
 }
 
-async function add(c: Context, { log }: Site, write: WriteSite): Promise<Response> {
+async function add(c: Context, { log }: Site, write: WriteSite, shares: UploadShares): Promise<Response> {
   const principal = write.authenticate(headerOf(c, 'authorization'));
   if (principal.role !== 'submit') {
     throw new NewelError('forbidden', 'adding an entry needs a token of the role submit');
   }
-  const reservation = log.reserve(declaredLength(c, MAX_ENTRY_BYTES));
+  queryOf(c, []);
+  const bytes = declaredLength(c, MAX_ENTRY_BYTES);
+  const reservation = log.reserve(bytes);
   try {
-    const entry = await readBody(c, reservation.bytes);
+    const entry = await readShared(c, bytes, shares, principal);
     const { index } = await log.append({ entry, reservation });
     return respond(c, `${index}\n`, ADDED);
   } finally {
     // Of no effect once the entry has taken its place.
     reservation.release();
+  }
+}
+
+/** The body, read on the share of its token. */
+async function readShared(
+  c: Context,
+  bytes: number,
+  shares: UploadShares,
+  { name }: Principal,
+): Promise<Uint8Array> {
+  const release = shares.take(name, bytes);
+  try {
+    return await readBody(c, bytes);
+  } finally {
+    release();
   }
 }

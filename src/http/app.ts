@@ -54,7 +54,10 @@ function respondUnrouted(c: Context, app: Hono, site: Site): Response {
   const allow = [...methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])), 'OPTIONS'];
   const headers = { Allow: allow.join(', ') };
   if (c.req.method !== 'OPTIONS') {
-    return respondProblem(c, site, 'method_not_allowed', `this path takes ${headers.Allow}`, { headers });
+    return respondProblem(c, site, 'method_not_allowed', `this path takes ${headers.Allow}`, {
+      isPublic,
+      headers,
+    });
   }
   const preflight = {
     ...PUBLIC_HEADERS,

@@ -7,11 +7,12 @@ import { TILE_WIDTH } from '../core/tile.ts';
 import { NewelError } from '../errors.ts';
 import { formatBase64 } from '../formats/base64.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
-import { parseEntries } from '../formats/entry-bundle.ts';
+import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { formatTlogProof } from '../formats/tlog-proof.ts';
 import { type Bound, boundOf, cachingOf, findIndex } from './bound.ts';
 import { OwnHeads } from './heads.ts';
-import { JSON_TYPE, respond, respondJson, TEXT_INIT } from './respond.ts';
+import { formatJson, JSON_INIT, JSON_TYPE, respond, TEXT_INIT } from './respond.ts';
+import { respondLarge } from './respond-large.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
 import { type LeafRef, numberOf, parseLeafRef, pathOf, queryOf, targetOf } from './target.ts';
@@ -21,6 +22,12 @@ export const DEFAULT_LEAVES = 100;
 export const MAX_LEAVES = 1000;
 /** Characters of `leaf_input` in an answer, unless its first leaf alone has more. */
 const MAX_LEAVES_CHARS: number = 4 * 2 ** 20;
+/** Characters around a `leaf_input`: its names, index and hash. */
+const LEAF_FRAME_CHARS = 256;
+/** Characters of one leaf with all that stands around it in an answer, at most: base64, hashes, an audit path. */
+const MAX_LEAF_CHARS: number = Math.ceil(MAX_ENTRY_BYTES / 3) * 4 + 4096;
+/** Entries that are read at a time; so many of the largest are what an answer can hold. */
+const READ_AT_ONCE = 64;
 
 interface Leaf {
   readonly leaf_index: number;
@@ -49,10 +56,14 @@ async function showLeaves(c: Context, site: Site): Promise<Response> {
       `start is beyond the newest checkpoint, which has ${bound.size} leaves`,
     );
   }
-  const items = await readLeaves(site, start, Math.min(bound.size, start + Math.min(limit, MAX_LEAVES)));
-  const next = start + items.length;
-  const body = { items, tree_size: bound.size, next: next < bound.size ? next : null };
-  return respondJson(c, body, cachingOf(bound, 'short'));
+  const end = Math.min(bound.size, start + Math.min(limit, MAX_LEAVES));
+  const maxChars = Math.min((end - start) * MAX_LEAF_CHARS, MAX_LEAVES_CHARS + MAX_LEAVES * LEAF_FRAME_CHARS);
+  return respondLarge(c, site, maxChars, async () => {
+    const items = await readLeaves(site, start, end);
+    const next = start + items.length;
+    const body = { items, tree_size: bound.size, next: next < bound.size ? next : null };
+    return { body: formatJson(body), init: JSON_INIT[cachingOf(bound, 'short')] };
+  });
 }
 
 /** Leaves [start, end), or fewer where they are large; at least one if there is one. */
@@ -62,18 +73,18 @@ async function readLeaves(site: Site, start: number, end: number): Promise<Leaf[
   for (let at = start; at < end;) {
     const index = Math.floor(at / TILE_WIDTH);
     const first = index * TILE_WIDTH;
-    const width = Math.min(TILE_WIDTH, end - first);
-    const [bundle, tile] = await Promise.all([
-      site.log.readBundle(index, width),
+    const width = Math.min(TILE_WIDTH, end - first, at - first + READ_AT_ONCE);
+    const [entries, tile] = await Promise.all([
+      site.log.readEntries(at, first + width - at),
       site.log.readTile({ level: 0, index, width }),
     ]);
-    const entries = parseEntries(bundle, width);
-    for (; at < first + width; at++) {
-      const leafInput = formatBase64(entries[at - first]!);
+    for (const entry of entries) {
+      const leafInput = formatBase64(entry);
       chars += leafInput.length;
       if (items.length > 0 && chars > MAX_LEAVES_CHARS) return items;
       const hash = tile.subarray((at - first) * HASH_SIZE, (at - first + 1) * HASH_SIZE);
       items.push({ leaf_index: at, leaf_input: leafInput, leaf_hash: formatBase64(hash) });
+      at++;
     }
   }
   return items;
@@ -83,14 +94,16 @@ async function showLeaf(c: Context, site: Site): Promise<Response> {
   const ref = leafRefOf(c);
   const bound = boundOf(c, site);
   const index = await findIndex(site, ref, bound.size);
-  const [leaf] = await readLeaves(site, index, index + 1);
-  const body = {
-    ...leaf!,
-    tree_size: bound.size,
-    audit_path: (await provenPath(site, index, bound)).map(formatBase64),
-    proof_url: `${site.url}/v1/leaves/${index}/proof`,
-  };
-  return respondJson(c, body, cachingOf(bound, 'short'));
+  return respondLarge(c, site, MAX_LEAF_CHARS, async () => {
+    const [leaf] = await readLeaves(site, index, index + 1);
+    const body = {
+      ...leaf!,
+      tree_size: bound.size,
+      audit_path: (await provenPath(site, index, bound)).map(formatBase64),
+      proof_url: `${site.url}/v1/leaves/${index}/proof`,
+    };
+    return { body: formatJson(body), init: JSON_INIT[cachingOf(bound, 'short')] };
+  });
 }
 
 async function showProof(c: Context, site: Site, heads: OwnHeads): Promise<Response> {

@@ -2,7 +2,8 @@
  * The socket. It is bound before the log is opened, so that a port that is taken is known at once; until an app is
  * served, every request is told to come back.
  *
- * Nothing here waits for a client for ever: not for its headers, not for its body, not for it to read the answer.
+ * Nothing here waits for a client for ever: not for its headers, not for its body, not for it to read the answer. Nor
+ * does it hold any number of answers for one that does not read them.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -10,7 +11,7 @@ import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
-import { PROBLEM } from './respond.ts';
+import { NOSNIFF, PROBLEM } from './respond.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -39,6 +40,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** Without a byte in either direction. */
 const SOCKET_TIMEOUT_MS = 120_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Of one connection. Who pipelines more without taking answers is cut off. */
+const MAX_UNANSWERED = 64;
 const MAX_PORT = 65_535;
 /** How often connections that have become idle are looked for while closing. */
 const CLOSE_INTERVAL_MS = 20;
@@ -47,6 +50,7 @@ const CLOSE_INTERVAL_MS = 20;
 export async function listen(options: ListenOptions): Promise<Listening> {
   const { host, port: wanted, tryNextPorts = 0 } = options;
   let answer: Answer = answerStarting;
+  const sockets: Sockets = new Map();
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -54,13 +58,21 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       connectionsCheckingInterval: 1000,
+      // Two Host or Authorization headers become a value that is neither a host nor a token.
+      joinDuplicateHeaders: true,
     },
-    (incoming, outgoing) => void answer(incoming, outgoing),
+    (incoming, outgoing) => {
+      if (!takes(sockets, incoming, outgoing)) return;
+      if (incoming.url === '*' && incoming.method === 'OPTIONS') return answerOptions(incoming, outgoing);
+      // The adapter knows an absolute form by its scheme in lower case.
+      if (incoming.url?.startsWith('/') === false)
+        incoming.url = incoming.url.replace(/^https?:/i, lowerCase);
+      void answer(incoming, outgoing);
+    },
   );
   server.setTimeout(SOCKET_TIMEOUT_MS);
-  const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
-    sockets.add(socket);
+    sockets.set(socket, 0);
     socket.once('close', () => sockets.delete(socket));
   });
   const port = await bind(server, host, wanted, tryNextPorts);
@@ -78,6 +90,30 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 }
 
 type Answer = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown;
+
+/** Open connections, each with how many of its requests are not answered yet. */
+type Sockets = Map<Socket, number>;
+
+/** Counts a request until it is answered. One too many ends its connection, and no more of them is looked at. */
+function takes(sockets: Sockets, incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+  const { socket } = incoming;
+  const unanswered = sockets.get(socket);
+  if (unanswered === undefined || socket.destroyed) return false;
+  if (unanswered >= MAX_UNANSWERED) {
+    socket.destroy();
+    return false;
+  }
+  sockets.set(socket, unanswered + 1);
+  outgoing.once('close', () => {
+    const left = sockets.get(socket);
+    if (left !== undefined) sockets.set(socket, left - 1);
+  });
+  return true;
+}
+
+function lowerCase(text: string): string {
+  return text.toLowerCase();
+}
 
 async function bind(server: Server, host: string, wanted: number, tryNextPorts: number): Promise<number> {
   for (let port = wanted; ; port++) {
@@ -117,13 +153,13 @@ function reachable(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-async function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+async function close(server: Server, sockets: Sockets, graceMs: number): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const closeIdle = (): void => {
     server.closeIdleConnections();
     // To Node a connection is idle after a request, not before its first.
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of sockets.keys()) if (socket.bytesRead === 0) socket.destroy();
   };
   // A kept-alive connection whose last request was under way at `close` becomes idle later, and would stay open.
   const sweep = setInterval(closeIdle, CLOSE_INTERVAL_MS);
@@ -141,20 +177,25 @@ const BAD_TARGET = problemBody(
   'malformed',
 );
 
+const PROBLEM_HEADERS = { 'Content-Type': PROBLEM, 'Cache-Control': 'no-store', ...NOSNIFF } as const;
+
 /** A problem that no app has answered: its type says nothing more than its status. */
 function problemBody(status: number, title: string, detail: string, code: string): string {
   return `${JSON.stringify({ type: 'about:blank', title, status, detail, code })}\n`;
 }
 
 function answerStarting(_incoming: IncomingMessage, outgoing: ServerResponse): void {
-  outgoing.writeHead(503, { 'Content-Type': PROBLEM, 'Cache-Control': 'no-store', 'Retry-After': '1' });
+  outgoing.writeHead(503, { ...PROBLEM_HEADERS, 'Retry-After': '1' });
   outgoing.end(STARTING);
+}
+
+/** `OPTIONS *`: what the server as a whole can do (RFC 9110 §9.3.7). */
+function answerOptions({ headers: { host = '' } }: IncomingMessage, outgoing: ServerResponse): void {
+  if (host.includes(',')) outgoing.writeHead(400, PROBLEM_HEADERS).end(BAD_TARGET);
+  else outgoing.writeHead(204, { Allow: 'GET, HEAD, POST, OPTIONS' }).end();
 }
 
 /** What the adapter could not make a request of. The app answers its own failures. */
 function answerFailure(): Response {
-  return new Response(BAD_TARGET, {
-    status: 400,
-    headers: { 'Content-Type': PROBLEM, 'Cache-Control': 'no-store' },
-  });
+  return new Response(BAD_TARGET, { status: 400, headers: PROBLEM_HEADERS });
 }

@@ -11,7 +11,8 @@
 import type { Context } from 'hono';
 import { type ErrorCode, NewelError } from '../errors.ts';
 import { QueueFullError } from '../log/log.ts';
-import { CACHE, initOf, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
+import { NoRoomError } from './answer-room.ts';
+import { CACHE, initOf, NOSNIFF, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
 import type { Site } from './site.ts';
 
 export interface Problem {
@@ -23,20 +24,19 @@ export interface Problem {
 }
 
 /** The codes that a client can meet; `internal` is all that has none of its own. */
-export type ProblemCode =
-  | Extract<
-      ErrorCode,
-      | 'malformed'
-      | 'unauthenticated'
-      | 'forbidden'
-      | 'not_found'
-      | 'method_not_allowed'
-      | 'not_acceptable'
-      | 'too_large'
-      | 'queue_full'
-      | 'storage_failed'
-    >
-  | 'internal';
+export type ProblemCode = Extract<
+  ErrorCode,
+  | 'malformed'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'not_acceptable'
+  | 'too_large'
+  | 'queue_full'
+  | 'storage_failed'
+  | 'internal'
+>;
 
 export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   malformed: {
@@ -78,7 +78,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   queue_full: {
     status: 503,
     title: 'Queue full',
-    help: 'More entries are waiting to be sequenced than the log holds in memory; “limit” and “unit” say which bound was met. Nothing was stored. Send the entry again after the seconds in “Retry-After”, with growing pauses.',
+    help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more large answers are on their way to clients than are held for them; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
     headers: { 'Retry-After': '1' },
   },
   storage_failed: {
@@ -98,8 +98,10 @@ export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
 }
 
-/** Headers and members that belong to one occurrence. */
+/** What belongs to one occurrence. */
 export interface Occurrence {
+  /** Whether pages of any origin may read it, as all answers of public routes; they may unless it says no. */
+  readonly isPublic?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly members?: Readonly<Record<string, string | number>>;
 }
@@ -109,14 +111,14 @@ export function respondProblem(
   site: Pick<Site, 'url'>,
   code: ProblemCode,
   detail: string,
-  { headers, members }: Occurrence = {},
+  { isPublic = true, headers, members }: Occurrence = {},
 ): Response {
   const { status, title, headers: own } = PROBLEMS[code];
   const problem = { type: `${site.url}/problems/${code}`, title, status, detail, code, ...members };
   const init = initOf(status, {
     'Content-Type': PROBLEM,
     'Cache-Control': CACHE.none,
-    ...PUBLIC_HEADERS,
+    ...(isPublic ? PUBLIC_HEADERS : NOSNIFF),
     ...own,
     ...headers,
   });
@@ -124,14 +126,20 @@ export function respondProblem(
 }
 
 /** The answer to whatever a handler threw. */
-export function respondError(c: Context, site: Site, error: unknown): Response {
-  if (!(error instanceof NewelError) || !isProblemCode(error.code)) {
+export function respondError(
+  c: Context,
+  site: Site,
+  error: unknown,
+  { isPublic = true }: Pick<Occurrence, 'isPublic'> = {},
+): Response {
+  if (!(error instanceof NewelError) || !isProblemCode(error.code) || error.code === 'internal') {
     report(site, error);
-    return respondProblem(c, site, 'internal', 'the server failed; the request may be right');
+    return respondProblem(c, site, 'internal', 'the server failed; the request may be right', { isPublic });
   }
   if (error.code === 'storage_failed') report(site, error);
-  const members = error instanceof QueueFullError ? { limit: error.limit, unit: error.unit } : {};
-  return respondProblem(c, site, error.code, error.message, { members });
+  const isFull = error instanceof QueueFullError || error instanceof NoRoomError;
+  const members = isFull ? { limit: error.limit, unit: error.unit } : {};
+  return respondProblem(c, site, error.code, error.message, { isPublic, members });
 }
 
 /** A log that has stopped throws the same error at everyone. */

@@ -22,6 +22,9 @@ export const CACHE = {
 } as const;
 export type Caching = keyof typeof CACHE;
 
+/** Of every answer with a body: its type is what it says. */
+export const NOSNIFF = { 'X-Content-Type-Options': 'nosniff' } as const;
+
 /** For anyone, from any page. */
 export const PUBLIC_HEADERS = {
   'Access-Control-Allow-Origin': '*',
@@ -74,7 +77,11 @@ export function respond(c: Context, body: string | Uint8Array, init: Init): Resp
 }
 
 export function respondJson(c: Context, value: unknown, caching: Caching): Response {
-  return respond(c, `${JSON.stringify(value)}\n`, JSON_INIT[caching]);
+  return respond(c, formatJson(value), JSON_INIT[caching]);
+}
+
+export function formatJson(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 /** RFC 3339, UTC, milliseconds. */

@@ -18,7 +18,10 @@ export interface RouteOptions {
   readonly produces?: string;
 }
 
-/** Adds a route whose failures are answered as problems and whose answers are signalled. GET brings HEAD with it. */
+/**
+ * Adds a route whose failures are answered as problems and whose answers are signalled. GET brings HEAD with it. What is
+ * not read but written is for no page of another origin.
+ */
 export function addRoute(
   app: Hono,
   site: Site,
@@ -27,13 +30,16 @@ export function addRoute(
   { method = 'GET', produces }: RouteOptions = {},
 ): void {
   const { onRequest } = site;
+  const isPublic = method === 'GET';
   const handle: Handler = (c) => {
     try {
       if (produces !== undefined) assertAccepted(c, produces);
       const response = handler(c);
-      return response instanceof Promise ? response.catch((error) => respondError(c, site, error)) : response;
+      return response instanceof Promise
+        ? response.catch((error) => respondError(c, site, error, { isPublic }))
+        : response;
     } catch (error) {
-      return respondError(c, site, error);
+      return respondError(c, site, error, { isPublic });
     }
   };
   app.on(method, path, onRequest ? signalled(handle, path, onRequest) : handle);

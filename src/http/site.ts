@@ -2,6 +2,7 @@
 
 import type { Verifier } from '../formats/note.ts';
 import type { Log } from '../log/log.ts';
+import type { AnswerRoom } from './answer-room.ts';
 import type { AnsweredRequest } from './signals.ts';
 
 export interface Site {
@@ -19,6 +20,8 @@ export interface Site {
   readonly now: () => number;
   /** Whether an `Authorization` header lets its bearer read what is revealed and not yet published. Never throws. */
   readonly mayReadRevealed?: (authorization: string | undefined) => boolean;
+  /** Where large answers wait; by default the one of the process. */
+  readonly answerRoom?: AnswerRoom;
   /** Told of each request when its answer is made. */
   readonly onRequest?: (request: AnsweredRequest) => void;
   /** Told of each failure that is not the client's, once. By default it goes to the console. */

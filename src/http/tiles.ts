@@ -10,8 +10,10 @@ import { NewelError } from '../errors.ts';
 import { parseTilePath, type TilePath } from '../formats/tile-path.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import type { Log } from '../log/log.ts';
+import { maxBundleBytes } from './answer-room.ts';
 import { mayReadRevealed } from './bound.ts';
 import { BYTES_INIT, CACHE, type Init, initOf, PUBLIC_HEADERS, respond, TEXT } from './respond.ts';
+import { respondLarge } from './respond-large.ts';
 import { addRoute, type Handler } from './route.ts';
 import type { Site } from './site.ts';
 import { headerOf, queryOf, targetOf } from './target.ts';
@@ -87,7 +89,7 @@ function showTile(c: Context, site: Site): Response | Promise<Response> {
   const path = tilePathOf(targetOf(c.req.raw, c.env));
   const { log } = site;
   const level = path.kind === 'tile' ? path.level : 0;
-  let init = BYTES_INIT.immutable;
+  let init: Init = BYTES_INIT.immutable;
   if (path.width > tileWidth(level, path.index, log.published.size)) {
     // A token is looked at only for what strangers do not see; what they see is the same bytes for all.
     const isRevealed = path.width <= tileWidth(level, path.index, log.revealed.size);
@@ -97,7 +99,11 @@ function showTile(c: Context, site: Site): Response | Promise<Response> {
     init = BYTES_INIT.private;
   }
   if (path.kind === 'entries') {
-    return log.readBundle(path.index, path.width).then((bytes) => respond(c, bytes, init));
+    const { index, width } = path;
+    return respondLarge(c, site, maxBundleBytes(width), async () => ({
+      body: await log.readBundle(index, width),
+      init,
+    }));
   }
   const bytes = log.peekTile(path);
   return bytes ? respond(c, bytes, init) : log.readTile(path).then((read) => respond(c, read, init));

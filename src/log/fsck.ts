@@ -10,7 +10,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
 import { CompactRange } from '../core/range.ts';
-import { hashWithinTile, newTiles, TILE_BYTES, TILE_WIDTH, tileWidth } from '../core/tile.ts';
+import { hashWithinTile, newTiles, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, tileWidth } from '../core/tile.ts';
 import type { Tile } from '../core/tile.ts';
 import { NewelError } from '../errors.ts';
 import type { LogSource } from '../client/source.ts';
@@ -132,6 +132,10 @@ class Walk {
     const tilePath = formatTilePath({ kind: 'tile', level: 0, index, width });
     if (!fromEntries) this.#find(bundlePath, problem);
     if (!fromTile) this.#find(tilePath, 'is missing or has a wrong length');
+    if (!fromEntries && fromTile && !(await this.#isTrue(fromTile, index, root))) {
+      this.#find(tilePath, 'is not the tile that the tree has there; its bundle is no help');
+      return this.#growAsWanted(index, fromTile);
+    }
     if (fromEntries && fromTile && !equalBytes(fromEntries, fromTile)) {
       const first = firstDifference(fromEntries, fromTile);
       const leaf = index * TILE_WIDTH + first;
@@ -147,30 +151,42 @@ class Walk {
         this.#find(bundlePath, `entry ${leaf} does not hash to its tile, nor is it settled which is wrong`);
     }
     const leaves = fromEntries ?? fromTile;
-    // With neither, the tree cannot be grown on; the zero hashes make every check above fail, and be named.
-    return this.#grow(index, leaves ?? new Uint8Array(width * HASH_SIZE));
+    return leaves ? this.#grow(index, leaves) : this.#growAsWanted(index, new Uint8Array(width * HASH_SIZE));
   }
 
   /** Whether the level above, or at the very end the root, wants these leaf hashes. */
   async #isTrue(leaves: Uint8Array, index: number, root: Uint8Array): Promise<boolean> {
     if (leaves.length === TILE_BYTES) {
-      const place = index % TILE_WIDTH;
-      const parent = Math.floor(index / TILE_WIDTH);
-      const above = await this.#readUpper(1, parent);
-      if (!above) return false;
-      const wanted = above.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE);
-      return equalBytes(hashWithinTile(leaves, 0, TILE_WIDTH), wanted);
+      const wanted = await this.#wantedAbove(index);
+      return wanted !== undefined && equalBytes(hashWithinTile(leaves, 0, TILE_WIDTH), wanted);
     }
     const range = this.#range.copy();
     for (let at = 0; at < leaves.length; at += HASH_SIZE) range.append(leaves.subarray(at, at + HASH_SIZE));
     return equalBytes(range.root(), root);
   }
 
+  /** The root that the tile above has for a full tile of level 0. */
+  async #wantedAbove(index: number): Promise<Uint8Array | undefined> {
+    const place = index % TILE_WIDTH;
+    const above = await this.#readUpper(1, Math.floor(index / TILE_WIDTH));
+    return above?.subarray(place * HASH_SIZE, (place + 1) * HASH_SIZE);
+  }
+
+  /** Where nothing of a place is to be believed: goes on with what the tile above wants there, so as to blame no other. */
+  async #growAsWanted(index: number, leaves: Uint8Array): Promise<void> {
+    const wanted = leaves.length === TILE_BYTES ? await this.#wantedAbove(index) : undefined;
+    return wanted ? this.#growFull(index, wanted) : this.#grow(index, leaves);
+  }
+
   async #grow(index: number, leaves: Uint8Array): Promise<void> {
+    if (leaves.length === TILE_BYTES) return this.#growFull(index, hashWithinTile(leaves, 0, TILE_WIDTH));
     for (let at = 0; at < leaves.length; at += HASH_SIZE)
       this.#range.append(leaves.subarray(at, at + HASH_SIZE));
-    if (leaves.length < TILE_BYTES) return;
-    let hash = hashWithinTile(leaves, 0, TILE_WIDTH);
+  }
+
+  async #growFull(index: number, root: Uint8Array): Promise<void> {
+    this.#range.appendNode(TILE_HEIGHT, root);
+    let hash = root;
     let below = index;
     for (let level = 1; ; level++) {
       const hashes = (this.#grown[level] ??= []);

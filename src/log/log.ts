@@ -162,7 +162,8 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
-  if (acceptedClock) await sequencer.ride({ puts: [acceptedClock] });
+  // The proved mark moves with the next commit; without one, each start would prove the same rounds again.
+  if (acceptedClock || provedRounds > 0) await sequencer.ride({ puts: acceptedClock ? [acceptedClock] : [] });
   const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
   const durationMs = performance.now() - startedMs;
   onSignal({ event: 'opened', size: head.size, round: head.round, provedRounds, durationMs });

@@ -12,7 +12,9 @@ import { NewelError } from '../errors.ts';
 import type { Batch, Row, Scan, Store } from './store.ts';
 import { WRITE_BUFFER_BYTES } from './write-buffer.ts';
 
-const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
+const BLOCK_CACHE_BYTES = 16 * 1024 * 1024;
+/** Tables of 2 MiB, each mapped into memory while it is open. LevelDB's 1,000 would let a large log map 2 GB. */
+const MAX_OPEN_FILES = 48;
 const SCAN_BUFFER_BYTES = 1024 * 1024;
 
 /**
@@ -31,6 +33,7 @@ export async function openLevelStore(folder: string, { create }: { create: boole
     errorIfExists: create,
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
+    maxOpenFiles: MAX_OPEN_FILES,
   });
   try {
     await db.open();

@@ -6,7 +6,7 @@ import { listTokens } from '../../src/access/token-list.ts';
 import { hashToken } from '../../src/access/token.ts';
 import { createFolder } from '../../src/cli/create-folder.ts';
 import { readFolder } from '../../src/cli/folder.ts';
-import { readLogKey, readPolicy } from '../../src/cli/open-log.ts';
+import { readLogKey, readPolicy } from '../../src/cli/log-key.ts';
 import { systemClock } from '../../src/log/clock.ts';
 import { openGuard } from '../../src/log/guard.ts';
 import { runCli } from '../support/cli.ts';

@@ -147,3 +147,25 @@ test('a copy and its original grow apart', () => {
     assert.deepEqual(copy.root(), tree130.root(size + 1));
   }
 });
+
+test('appendNode takes a whole subtree where one may begin, and nowhere else', () => {
+  const entries = Array.from({ length: 64 }, (_, i) => Uint8Array.of(i));
+  const reference = ReferenceTree.ofEntries(entries);
+  for (let level = 0; level <= 4; level++) {
+    const count = 2 ** level;
+    const range = new CompactRange();
+    const visited: string[] = [];
+    for (let index = 0; (index + 1) * count <= 64; index++) {
+      range.appendNode(level, reference.node({ level, index }), (at, n, hash) => {
+        assert.deepEqual(hash, new Uint8Array(reference.node({ level: at, index: n })));
+        visited.push(`${at}/${n}`);
+      });
+      assert.deepEqual(range.root(), new Uint8Array(reference.root((index + 1) * count)));
+    }
+    assert.equal(new Set(visited).size, visited.length);
+    assert.equal(visited.length, (2 * 64) / count - 1);
+  }
+  const odd = new CompactRange();
+  odd.append(reference.node({ level: 0, index: 0 }));
+  assert.throws(() => odd.appendNode(1, reference.node({ level: 1, index: 1 })), RangeError);
+});

@@ -152,7 +152,7 @@ describe('an older copy of the folder', () => {
       assert.ok(error instanceof NewelError);
       assert.match(
         error.message,
-        /guard knows of round 5 \(size 11\).*ends at round 3 \(size 10\).*older copy/s,
+        /guard knows of round 6 \(size 11\).*ends at round 3 \(size 10\).*older copy/s,
       );
       return error.code === 'log_refused';
     });

@@ -119,6 +119,19 @@ describe('fsck', () => {
     await t.log.close();
   });
 
+  test('a tile beside a bundle that says nothing: both are named, and nothing else', async () => {
+    const t = await openTestLog({ entries: 700 });
+    const flip = (at: number) => (bytes: Uint8Array) => bytes.with(at, bytes[at]! ^ 1);
+    for (const tile of [flip(100), () => undefined]) {
+      for (const bundle of [flip(0), () => undefined]) {
+        const source = changed(changed(storeSource(t.store), 'tile/0/001', tile), 'tile/entries/001', bundle);
+        const found = (await findings(t, source)).map(({ path }) => path);
+        assert.deepEqual(found.toSorted(), ['tile/0/001', 'tile/entries/001']);
+      }
+    }
+    await t.log.close();
+  });
+
   test("another log's checkpoint is a finding", async () => {
     const t = await openTestLog({ entries: 3 });
     const other = await openTestLog({ entries: 3, origin: 'log.example/other' });

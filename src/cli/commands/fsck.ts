@@ -1,29 +1,41 @@
-/** `newel fsck`: checks every public file of a log, over HTTP as a stranger or in a folder that is not being served. */
+/**
+ * `newel fsck`: checks every public file of a log, over HTTP as a stranger or in a folder that is not being served.
+ * A folder holds more than its public files show: its database is proven first, as `serve` does it at every start.
+ */
 
 import type { LogSource } from '../../client/source.ts';
 import { NewelError } from '../../errors.ts';
 import { formatBase64 } from '../../formats/base64.ts';
 import type { Verifier } from '../../formats/note.ts';
-import { fsck as check, type FsckReport } from '../../log/fsck.ts';
+import { openCheckpoint } from '../../formats/checkpoint.ts';
+import { type Finding, fsck as check, type FsckReport } from '../../log/fsck.ts';
+import { openGuard } from '../../log/guard.ts';
+import { proveStored } from '../../log/recover.ts';
 import { storeSource } from '../../log/store-source.ts';
+import { headKey } from '../../storage/keys.ts';
+import type { Store } from '../../storage/store.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
-import { readFolder } from '../folder.ts';
-import { openFolderStore, readLogKey } from '../open-log.ts';
+import { type Folder, readFolder } from '../folder.ts';
+import { type LogKey, readLogKey } from '../log-key.ts';
+import { formatEvidence, openFolderAside, type OpenedStore } from '../open-log.ts';
 import { startProgress } from '../progress.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
+import { resolveSettings } from '../settings.ts';
 import { paint } from '../terminal.ts';
 
 export const fsck: Command = {
   name: 'fsck',
   summary: 'check every public file of a log',
-  usage: ['[--url URL] [--trust log.json]', '--data DIR'],
+  usage: ['[--url URL] [--trust log.json]', '--data DIR [--guard PATH]'],
   about:
     'Verifies the checkpoint, hashes every entry and compares every tile. Prints each file that is wrong, by its path,\n' +
-    'and exits with 1 if there is one. With --data the log must not be served at the time; over HTTP it may.',
+    'and exits with 1 if there is one. With --data the log must not be served at the time, and its database is proven\n' +
+    'first, against the guard too; over HTTP it may be served.',
   options: {
     data: { ...DATA_OPTION, help: 'check this folder rather than a running log' },
+    guard: { value: 'PATH', help: 'the guard file of that folder (default: as newel config says)' },
     ...REMOTE_OPTIONS,
   },
   positionals: [0, 0],
@@ -37,7 +49,15 @@ interface Subject {
   readonly verifiers: readonly Verifier[];
   /** Where the key is from. */
   readonly pin: string;
+  /** What is known of a folder before its public files are looked at. */
+  readonly database: Database | undefined;
   readonly close: () => Promise<void>;
+}
+
+interface Database {
+  /** The size of the newest signed head; `undefined` where there is none that verifies. */
+  readonly signedSize: number | undefined;
+  readonly findings: readonly Finding[];
 }
 
 async function runFsck(call: Call): Promise<number> {
@@ -45,12 +65,14 @@ async function runFsck(call: Call): Promise<number> {
   if (local && call.text('url') !== undefined) throw usage(fsck, 'either --data or --url');
   if (local && call.text('trust') !== undefined)
     throw usage(fsck, '--trust goes with --url; a folder has its own key');
+  if (!local && call.text('guard') !== undefined) throw usage(fsck, '--guard goes with --data');
   const subject = local ? await openFolderSubject(call) : await openRemoteSubject(call);
   const progress = startProgress(call.terminal, 'checking', 'entries');
   let report: FsckReport;
   try {
-    const { source, verifiers, origin } = subject;
-    report = await check(source, { verifiers, origin, onProgress: (at) => progress.update(at) });
+    const { source, verifiers, origin, database } = subject;
+    const checked = await check(source, { verifiers, origin, onProgress: (at) => progress.update(at) });
+    report = { ...checked, findings: [...(database?.findings ?? []), ...checked.findings] };
   } finally {
     progress.end();
     await subject.close();
@@ -61,22 +83,75 @@ async function runFsck(call: Call): Promise<number> {
 
 async function openFolderSubject(call: Call): Promise<Subject> {
   const folder = await readFolder(dataDir(call));
-  const { verifier } = await readLogKey(folder);
+  const { settings } = resolveSettings({
+    folder,
+    flag: (name) => (name === 'guard' ? call.text('guard') : undefined),
+    env: call.terminal.env,
+    cwd: call.terminal.cwd,
+  });
+  const key = await readLogKey(folder);
+  const opened = await openForCheck(folder);
+  const { store } = opened;
   try {
-    const store = await openFolderStore(folder);
+    const findings = await proveDatabase(folder, key, opened, settings.guard);
+    const { origin, paths } = folder;
+    const { verifier } = key;
     return {
-      name: folder.paths.dir,
+      name: paths.dir,
       source: storeSource(store),
-      origin: folder.origin,
+      origin,
       verifiers: [verifier],
-      pin: `of ${folder.paths.logKey}`,
+      pin: `of ${paths.logKey}`,
+      database: { signedSize: await readSignedSize(store, verifier, origin), findings },
       close: () => store.close(),
     };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openForCheck(folder: Folder): Promise<OpenedStore> {
+  try {
+    return await openFolderAside(folder);
   } catch (error) {
     if (!(error instanceof NewelError) || error.code !== 'log_in_use') throw error;
     throw new NewelError('log_in_use', `${error.message}, or check it as it runs: newel fsck --url URL`, {
       cause: error,
     });
+  }
+}
+
+/** Proves the database as a start would, but for the clock. What would be refused is a finding here. */
+async function proveDatabase(
+  { origin, kind, instance }: Folder,
+  { verifier, vkey }: LogKey,
+  { store, aside }: OpenedStore,
+  guardPath: string,
+): Promise<readonly Finding[]> {
+  const identity = { origin, kind, instance, vkey };
+  try {
+    const guard = await openGuard(guardPath);
+    try {
+      await proveStored({ store, guard, identity, verifier });
+    } finally {
+      await guard.close();
+    }
+  } catch (error) {
+    if (!(error instanceof NewelError)) throw error;
+    return [{ path: 'database', problem: `${error.message}. ${formatEvidence(aside)}` }];
+  }
+  await aside.drop();
+  return [];
+}
+
+async function readSignedSize(store: Store, verifier: Verifier, origin: string): Promise<number | undefined> {
+  try {
+    const [note] = await store.getMany([headKey]);
+    return note && openCheckpoint(note, [verifier], origin).size;
+  } catch {
+    // The proof has named it.
+    return undefined;
   }
 }
 
@@ -89,31 +164,36 @@ async function openRemoteSubject(call: Call): Promise<Subject> {
     origin,
     verifiers,
     pin: formatPin(remote),
+    database: undefined,
     close: async () => {},
   };
 }
 
-function print(call: Call, { name, origin, pin }: Subject, { size, root, findings }: FsckReport): void {
+function print(call: Call, subject: Subject, { size, root, findings }: FsckReport): void {
+  const { name, origin, pin, database } = subject;
   const { terminal } = call;
   const { out } = terminal;
+  // Without a checkpoint that verifies, no size and no root.
+  const published = root.length > 0 ? size : undefined;
+  const ok = findings.length === 0;
   if (call.json) {
-    const shown = {
-      origin,
-      tree_size: size,
-      // No checkpoint that verifies, no root.
-      root_hash: root.length > 0 ? formatBase64(root) : null,
-      ok: findings.length === 0,
-      findings,
-    };
+    const signed = database === undefined ? {} : { signed_size: database.signedSize ?? null };
+    const root_hash = published === undefined ? null : formatBase64(root);
+    const shown = { origin, tree_size: published ?? null, ...signed, root_hash, ok, findings };
     out.write(`${JSON.stringify(shown)}\n`);
     return;
   }
   for (const { path, problem } of findings)
     out.write(`${paint(terminal, out, 'red', '✘')} ${path}  ${problem}\n`);
+  const entries = `${size} ${size === 1 ? 'entry' : 'entries'}`;
   out.write(
-    findings.length === 0
-      ? `${paint(terminal, out, 'green', '✔')} ${name}: ${size} ${size === 1 ? 'entry' : 'entries'} of ${origin}, all whole, root ${formatBase64(root)}\n`
-      : `${findings.length} of the public files of ${name} are wrong\n`,
+    ok
+      ? `${paint(terminal, out, 'green', '✔')} ${name}: ${entries} of ${origin}, all whole, root ${formatBase64(root)}\n`
+      : `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}: ${name} is not whole\n`,
   );
+  if (database)
+    out.write(
+      `  signed size ${database.signedSize ?? 'unknown'}, published size ${published ?? 'unknown'}\n`,
+    );
   out.write(`  log key ${pin}\n`);
 }

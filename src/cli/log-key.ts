@@ -1,0 +1,68 @@
+/** The key that signs a log's tree heads, and the policy that is to list it, from the log's folder. */
+
+import { readFile, stat } from 'node:fs/promises';
+import { NewelError } from '../errors.ts';
+import { ed25519Signer, ed25519Verifier, type Signer, type Verifier } from '../formats/note.ts';
+import { decodeUtf8 } from '../formats/text.ts';
+import { parsePolicy } from '../formats/tlog-policy.ts';
+import { formatVkey, KEY_TYPE, newVkey, parseSkey } from '../formats/vkey.ts';
+import { nodeEd25519 } from './ed25519-node.ts';
+import type { Folder } from './folder.ts';
+
+export interface LogKey {
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly vkey: string;
+}
+
+/** The key that signs tree heads. Throws `log_refused` where it is missing, unreadable, or named as another log. */
+export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
+  await assertPrivate(paths.logKey);
+  let skey: ReturnType<typeof parseSkey>;
+  try {
+    skey = parseSkey((await readFile(paths.logKey, 'utf8')).replace(/\n$/, ''), nodeEd25519);
+  } catch (cause) {
+    const what = cause instanceof NewelError ? `is damaged (${cause.message})` : 'cannot be read';
+    throw new NewelError(
+      'log_refused',
+      `the log's key ${paths.logKey} ${what}: bring back the one that init made`,
+      { cause },
+    );
+  }
+  if (skey.name !== origin) {
+    const message = `${paths.logKey} is the key of ${skey.name}, and the folder is of ${origin}: bring back its own`;
+    throw new NewelError('log_refused', message);
+  }
+  const key = newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(skey.seed));
+  return {
+    signer: ed25519Signer(origin, skey.seed, nodeEd25519),
+    verifier: ed25519Verifier(key, nodeEd25519),
+    vkey: formatVkey(key),
+  };
+}
+
+/** Throws `log_refused` where others than the owner may read or write a key file. Windows has no such bits. */
+async function assertPrivate(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const { mode } = await stat(path).catch(() => ({ mode: 0 }));
+  if ((mode & 0o077) === 0) return;
+  const bits = (mode & 0o777).toString(8);
+  throw new NewelError(
+    'log_refused',
+    `the key ${path} is open to others (mode ${bits}): chmod 600, and think of who may have read it`,
+  );
+}
+
+/** The text of the policy file. Throws `log_refused` where it is none, or does not list the log's own key. */
+export async function readPolicy({ paths }: Folder, vkey: string): Promise<string> {
+  try {
+    const bytes = await readFile(paths.policy);
+    const { logs } = parsePolicy(bytes);
+    if (logs.some((log) => formatVkey(log.vkey) === vkey)) return decodeUtf8(bytes);
+  } catch (cause) {
+    const what = cause instanceof NewelError ? cause.message : 'it cannot be read';
+    const advice = `put it right, or write the one that init made: log ${vkey} and, on the next line, quorum none`;
+    throw new NewelError('log_refused', `the policy ${paths.policy}: ${what}; ${advice}`, { cause });
+  }
+  throw new NewelError('log_refused', `the policy ${paths.policy} has no line for this log: add log ${vkey}`);
+}
