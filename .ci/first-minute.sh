@@ -39,6 +39,10 @@ token=$(node -p 'JSON.parse(fs.readFileSync("data/client.json")).token')
 [ "$(curl -sS -H "Authorization: Bearer $token" --data-binary 'hello, log' "$url/add")" = 0 ]
 sleep 1.5
 npx newel fsck --url "$url"
+# The README's offline check, with node alone and `newel` as this folder's own name.
+awk '/^```js$/ { block = 1; next } /^```$/ { block = 0 } block' README.md >check.mjs
+curl -sS "$url/v1/leaves/0/proof" >hello.tlog-proof
+node check.mjs
 
 kill -TERM -- "-$group"
 # npm exits as one that a signal has ended; how the server ended, its last line tells.

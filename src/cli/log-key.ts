@@ -64,5 +64,9 @@ export async function readPolicy({ paths }: Folder, vkey: string): Promise<strin
     const advice = `put it right, or write the one that init made: log ${vkey} and, on the next line, quorum none`;
     throw new NewelError('log_refused', `the policy ${paths.policy}: ${what}; ${advice}`, { cause });
   }
-  throw new NewelError('log_refused', `the policy ${paths.policy} has no line for this log: add log ${vkey}`);
+  throw new NewelError(
+    'log_refused',
+    `the policy ${paths.policy} has no line for the key in ${paths.logKey}: bring back that key as init made it, or, ` +
+      `if it is that one, the line of the policy: log ${vkey}`,
+  );
 }

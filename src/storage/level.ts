@@ -13,8 +13,12 @@ import type { Batch, Row, Scan, Store } from './store.ts';
 import { WRITE_BUFFER_BYTES } from './write-buffer.ts';
 
 const BLOCK_CACHE_BYTES = 16 * 1024 * 1024;
-/** Tables of 2 MiB, each mapped into memory while it is open. LevelDB's 1,000 would let a large log map 2 GB. */
-const MAX_OPEN_FILES = 48;
+/**
+ * Open tables are mapped into memory whole, as many as LevelDB may keep open: 74 files is its least (64 of them
+ * tables), 1 MiB a table's. The defaults let a large log map 2 GB.
+ */
+const MAX_OPEN_FILES = 74;
+const MAX_TABLE_BYTES = 1024 * 1024;
 const SCAN_BUFFER_BYTES = 1024 * 1024;
 
 /**
@@ -34,6 +38,7 @@ export async function openLevelStore(folder: string, { create }: { create: boole
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
     maxOpenFiles: MAX_OPEN_FILES,
+    maxFileSize: MAX_TABLE_BYTES,
   });
   try {
     await db.open();

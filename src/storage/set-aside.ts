@@ -34,7 +34,11 @@ export async function setAside(folder: string): Promise<SetAside> {
     const from = join(folder, name);
     const to = join(unfinished, name);
     // LevelDB appends to LOG and to nothing else that is there already; a link would change with it.
-    await (name === 'LOG' ? copyFile(from, to) : link(from, to).catch(() => copyFile(from, to)));
+    const kept = name === 'LOG' ? copyFile(from, to) : link(from, to).catch(() => copyFile(from, to));
+    // A file that is gone by now was taken by a process that has the database open; opening it will say so.
+    await kept.catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+    });
   }
   await rename(unfinished, path);
   return { path, isNew: true, drop };
@@ -47,4 +51,8 @@ async function exists(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,12 +1,13 @@
 /** `head`, `consistency` and `fsck`: what outsiders run against a log. */
 
 import assert from 'node:assert/strict';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openLevelStore } from '../../src/storage/level.ts';
 import { entriesKey, tileKey } from '../../src/storage/keys.ts';
 import { type Ran, runCli } from '../support/cli.ts';
+import { loseRound } from '../support/lost-round.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -188,7 +189,7 @@ test('fsck finds a whole log whole, over HTTP and in its folder', async (t) => {
   assert.ok(typeof report === 'object' && report !== null);
   assert.deepEqual(
     { ...report, root_hash: '' },
-    { origin: DISK_ORIGIN, tree_size: 260, root_hash: '', ok: true, findings: [] },
+    { origin: DISK_ORIGIN, tree_size: 260, signed_size: 260, root_hash: '', ok: true, findings: [] },
   );
 });
 
@@ -211,5 +212,49 @@ test('fsck names every file that is wrong, and exits with 1', async (t) => {
   assert.equal(code, 1);
   assert.match(out, /^✘ tile\/0\/000\.p\/3 {2}\S/m);
   assert.match(out, /^✘ tile\/entries\/000\.p\/3 {2}\S/m);
-  assert.match(out, /^\d+ of the public files of .*log are wrong$/m);
+  assert.match(out, /^✘ database {2}round \d+ is damaged/m);
+  assert.match(out, /^\d findings: .*log is not whole$/m);
+  assert.match(out, /^ {2}signed size 3, published size 3$/m);
+});
+
+for (const how of ['flip', 'cut'] as const) {
+  test(`fsck of a folder that has lost a round (${how}): names it, and keeps what there was`, async (t) => {
+    const cwd = await tempFolder(t);
+    const { dir, token, folder } = await newDiskLog(cwd);
+    const served = await serveDiskLog(t, dir);
+    for (let i = 0; i < 4; i++) await served.add(`entry ${i}`, token);
+    await served.published(4);
+    await served.service.stop();
+    const { name, bytes } = await loseRound(folder.paths.db, 2, how);
+    const aside = `${folder.paths.db}.before-open`;
+
+    const { code, out } = await runCli(['fsck', '--data', dir], { cwd });
+    assert.equal(code, 1);
+    assert.match(out, new RegExp(`^✘ database  .*round 2\\b.* are in ${aside}$`, 'm'));
+    assert.match(out, how === 'flip' ? /^ {2}signed size 1, /m : /^ {2}signed size 4, published size 4$/m);
+    assert.deepEqual(await readFile(join(aside, name)), bytes);
+
+    const again = await runCli(['fsck', '--data', dir, '--json'], { cwd });
+    assert.equal(again.code, 1);
+    assert.match(again.out, /"ok":false,"findings":\[\{"path":"database"/);
+    assert.deepEqual(await readFile(join(aside, name)), bytes);
+  });
+}
+
+test('fsck of a whole folder sets nothing aside for good; without its guard it is not whole', async (t) => {
+  const { service, dir, cwd } = await setUp(t, 2);
+  await service.stop();
+  const whole = await runCli(['fsck', '--data', dir], { cwd });
+  assert.equal(whole.code, 0, whole.err);
+  assert.match(whole.out, /^ {2}signed size 2, published size 2$/m);
+  await assert.rejects(stat(join(dir, 'db.before-open')), { code: 'ENOENT' });
+
+  await rename(`${dir}.guard`, join(cwd, 'elsewhere'));
+  const alone = await runCli(['fsck', '--data', dir], { cwd });
+  assert.equal(alone.code, 1);
+  assert.match(alone.out, /^✘ database {2}there is no guard at .*\n1 finding: .*log is not whole$/m);
+  const told = await runCli(['fsck', '--data', dir, '--guard', 'elsewhere'], { cwd });
+  assert.equal(told.code, 0, told.out);
+  await assert.rejects(stat(join(dir, 'db.before-open')), { code: 'ENOENT' });
+  assert.equal((await runCli(['fsck', '--url', 'http://127.0.0.1:1', '--guard', 'x'], { cwd })).code, 2);
 });

@@ -97,6 +97,15 @@ test('init never touches what is there', async (t) => {
   assert.deepEqual(await readdir(join(cwd, 'full')), ['letter.txt']);
 });
 
+test('init makes the parents of the folder, and takes a guard whose name begins with dots', async (t) => {
+  const cwd = await tempFolder(t);
+  const args = ['init', '--data', 'a/b/log', '--origin', 'log.example/bank', '--guard', '..guard'];
+  assert.equal((await runCli(args, { cwd })).code, 0);
+  assert.deepEqual((await readdir(cwd)).toSorted(), ['..guard', 'a']);
+  const { service } = await serveDiskLog(t, join(cwd, 'a/b/log'));
+  assert.equal(await service.stop(), 'stopped');
+});
+
 test('init refuses a guard that is there: it is of a log whose folder is gone', async (t) => {
   const cwd = await tempFolder(t);
   await runCli(INIT, { cwd });
@@ -115,9 +124,11 @@ test('init refuses a place for the guard that is not there, before it makes anyt
   assert.deepEqual(await readdir(cwd), []);
 
   await mkdir(join(cwd, 'log'));
-  const within = await runCli([...INIT, '--guard', 'log/guard'], { cwd });
-  assert.equal(within.code, 2);
-  assert.match(within.err, /the guard is not to lie in the folder/);
+  for (const guard of ['log/guard', 'log/..guard', 'log']) {
+    const within = await runCli([...INIT, '--guard', guard], { cwd });
+    assert.equal(within.code, 2, guard);
+    assert.match(within.err, /the guard is not to lie in the folder.*choose a place outside/);
+  }
   assert.deepEqual(await readdir(join(cwd, 'log')), []);
 });
 

@@ -1,15 +1,17 @@
 /** What `serve` finds and does not serve, with what it says about it. */
 
 import assert from 'node:assert/strict';
-import { chmod, copyFile, cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
+import { readLogKey } from '../../src/cli/log-key.ts';
 import { formatSkey } from '../../src/formats/vkey.ts';
 import { systemClock } from '../../src/log/clock.ts';
 import { runCli } from '../support/cli.ts';
+import { loseRound } from '../support/lost-round.ts';
 import { DISK_ORIGIN, newDiskLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -78,6 +80,12 @@ test('another key of the same name', async (t) => {
   const { dir, folder } = await newLog(t);
   const skey = formatSkey({ name: DISK_ORIGIN, seed: new Uint8Array(32).fill(9) }, nodeEd25519);
   await writeFile(folder.paths.logKey, `${skey}\n`);
+  await assertRefused(
+    dir,
+    /policy has no line for the key in .*log-ed25519: bring back that key as init made it/,
+  );
+  const { vkey } = await readLogKey(folder);
+  await writeFile(folder.paths.policy, `log ${vkey}\nquorum none\n`);
   await assertRefused(dir, /the database has vkey .*another log, or the wrong key/);
 });
 
@@ -118,6 +126,32 @@ test("another log's guard", async (t) => {
   await assertRefused(dir, /the guard is of another log/);
 });
 
+test('a log that has lost a round keeps its database as it was, until a whole one is served', async (t) => {
+  const parent = await tempFolder(t);
+  const { dir, folder, token } = await newDiskLog(parent);
+  const served = await serveDiskLog(t, dir);
+  for (let i = 0; i < 3; i++) await served.add(`entry ${i}`, token);
+  assert.equal(await served.service.stop(), 'stopped');
+  const { db } = folder.paths;
+  const aside = `${db}.before-open`;
+  await assert.rejects(stat(aside), { code: 'ENOENT' });
+  await cp(db, join(parent, 'whole'), { recursive: true });
+
+  const { name, bytes } = await loseRound(db, 2, 'flip');
+  await assertRefused(dir, new RegExp(`round 2\\b.*before this opening, are in ${aside}$`));
+  assert.deepEqual(await readFile(join(aside, name)), bytes);
+  // Opening has replayed the damaged log and removed it; what is aside is the older evidence and stays.
+  await assert.rejects(stat(join(db, name)), { code: 'ENOENT' });
+  await assertRefused(dir, new RegExp(`round 2\\b.*before an earlier opening .* are in ${aside}$`));
+  assert.deepEqual(await readFile(join(aside, name)), bytes);
+
+  await rm(db, { recursive: true });
+  await cp(join(parent, 'whole'), db, { recursive: true });
+  const again = await serveDiskLog(t, dir);
+  await assert.rejects(stat(aside), { code: 'ENOENT' });
+  assert.equal(await again.add('entry 3', token), 3);
+});
+
 test('an older copy of the database under a newer guard', async (t) => {
   const parent = await tempFolder(t);
   const { dir, folder, token } = await newDiskLog(parent);
@@ -134,6 +168,7 @@ test('a folder that is being served', async (t) => {
   const { dir } = await newLog(t);
   await serveDiskLog(t, dir);
   await assertRefused(dir, /the log in .*log is being served by another process; stop that one first$/);
+  assert.ok(!(await readdir(dir)).some((name) => name.includes('before-open')));
 });
 
 test('a clock that is behind the last head, unless it is accepted', async (t) => {
@@ -149,11 +184,48 @@ test('a policy that is none, or that does not know the log', async (t) => {
   const { dir, folder } = await newLog(t);
   const policy = await readFile(folder.paths.policy, 'utf8');
   await writeFile(folder.paths.policy, policy.replace('none', 'all'));
-  await assertRefused(dir, /policy: policy line 2 asks for a quorum other than none/);
+  await assertRefused(
+    dir,
+    /policy: policy line 2 asks for a quorum other than none.*; put it right, or write/,
+  );
   await writeFile(folder.paths.policy, 'quorum none\n');
-  await assertRefused(dir, /policy has no line for this log: log log\.example\/disk\+/);
+  await assertRefused(
+    dir,
+    /policy has no line for the key in .*log-ed25519: bring back that key .*: log log\.example\/disk\+/,
+  );
   await rm(folder.paths.policy);
-  await assertRefused(dir, /policy: .*ENOENT/);
+  const once =
+    /policy: it cannot be read; put it right, or write the one that init made: log \S+ and[^(]*quorum none \(ENOENT[^(]*\)$/;
+  await assertRefused(dir, once);
+});
+
+test('what is beside the log is read before it is opened: the database is not touched, nothing is signed', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const files = async (): Promise<string[]> => (await readdir(folder.paths.db)).toSorted();
+  const before = await files();
+  const spoilt: [path: string, message: RegExp][] = [
+    [folder.paths.policy, /policy/],
+    [
+      folder.paths.tokens,
+      /the token list .*tokens\.json: it cannot be read; .*newel token create \(ENOENT[^(]*\)$/,
+    ],
+    [folder.paths.logKey, /log-ed25519/],
+    [folder.paths.guard, /there is no guard/],
+  ];
+  for (const [path, message] of spoilt) {
+    await rename(path, `${path}.away`);
+    await assertRefused(dir, message);
+    await rename(`${path}.away`, path);
+    assert.deepEqual(await files(), before, path);
+  }
+  await assert.rejects(stat(`${folder.paths.db}.before-open`), { code: 'ENOENT' });
+});
+
+test('a guard in the data folder', async (t) => {
+  const { dir, folder } = await newLog(t);
+  await copyFile(folder.paths.guard, join(dir, '..guard'));
+  const args = ['--guard', join(dir, '..guard')];
+  await assertRefused(dir, /--guard lies in the data folder .*: put it outside/, args, 2);
 });
 
 test('a token list that is broken', async (t) => {

@@ -95,7 +95,7 @@ test('every setting can come from each of its three places', () => {
 test('relative paths begin where they are written: the working folder, or the data folder', () => {
   assert.equal(settle({ flags: { guard: 'g' } }).settings.guard, '/home/op/g');
   assert.equal(settle({ env: { NEWEL_GUARD: '../g' } }).settings.guard, '/home/g');
-  assert.equal(settle({ serve: { guard: 'g' } }).settings.guard, '/srv/log/g');
+  assert.equal(settle({ serve: { guard: '../g' } }).settings.guard, '/srv/g');
   assert.equal(settle({ serve: { guard: '/mnt/g' } }).settings.guard, '/mnt/g');
 });
 
@@ -162,6 +162,26 @@ test('numbers are decimal and in their range, wherever they come from', () => {
   assert.throws(() => settle({ flags: { 'log-level': 'loud' } }), {
     code: 'usage',
     message: /debug, info, warn, error/,
+  });
+});
+
+test('a guard in the data folder is refused, whichever place says so; one that only looks like it is not', () => {
+  const message = / lies in the data folder \/srv\/log, .*put it outside/;
+  for (const guard of ['/srv/log/g', '/srv/log', '/srv/log/..g', '/srv/log/../log/g', '/srv/log/a/../..g']) {
+    assert.throws(() => settle({ flags: { guard } }), { code: 'usage', message }, guard);
+    assert.throws(() => settle({ env: { NEWEL_GUARD: guard } }), { code: 'usage', message }, guard);
+    assert.throws(() => settle({ serve: { guard } }), { code: 'log_refused', message }, guard);
+  }
+  for (const guard of ['/srv/log.guard', '/srv/logs', '/srv/..g', '/srv/log/../g', '/mnt/log/g']) {
+    assert.equal(settle({ flags: { guard } }).settings.guard, guard.replace('/log/..', ''), guard);
+  }
+});
+
+test('no publication may come so late that the promise of max_publish_delay cannot be kept', () => {
+  assert.equal(settle({ flags: { 'publish-interval-ms': '30000' } }).settings.publishIntervalMs, 30_000);
+  assert.throws(() => settle({ flags: { 'publish-interval-ms': '30001' } }), {
+    code: 'usage',
+    message: '--publish-interval-ms is not from 10 to 30000',
   });
 });
 
