@@ -15,12 +15,12 @@
 import { NewelError } from '../errors.ts';
 import type { Signer } from '../formats/note.ts';
 import type { Batch, Store } from '../storage/store.ts';
-import { WRITE_BUFFERS_BYTES } from './limits.ts';
 import type { Clock } from './clock.ts';
 import type { Edge } from './edge.ts';
 import type { Guard } from './guard.ts';
 import type { PooledEntry, PoolLimits, Reservation } from './pool.ts';
 import { type Group, Pool } from './pool.ts';
+import { ProvedMark } from './proved-mark.ts';
 import { makeRound, type Round } from './round.ts';
 import type { SignedHead } from './round-record.ts';
 import type { Listener } from './signals.ts';
@@ -60,7 +60,7 @@ export class Sequencer {
   #failure: NewelError | undefined;
   #closing = false;
   #running: Promise<void> | undefined;
-  readonly #mark: MarkKeeper;
+  readonly #mark: ProvedMark;
   /** Told of each head after it is revealed. */
   onReveal: (head: SignedHead) => void = () => {};
 
@@ -70,7 +70,7 @@ export class Sequencer {
     this.#revealed = parts.head;
     this.#recordHash = parts.recordHash;
     // Recovery has proved every round up to the one it found, so the mark moves there with the first commit.
-    this.#mark = new MarkKeeper(parts.head.round);
+    this.#mark = new ProvedMark(parts.head.round);
   }
 
   /** The newest durable, guarded head. Moved by one assignment; the bound of every reader. */
@@ -199,41 +199,4 @@ export class Sequencer {
 
 function shuttingDown(): NewelError {
   return new NewelError('storage_failed', 'the log is shutting down');
-}
-
-/**
- * Where the proved mark may stand: at the round that recovery proved, and later at a round so old that three of
- * LevelDB's write buffers were written after it, so that it has left the write-ahead log.
- */
-class MarkKeeper {
-  #due: number | undefined;
-  /** Rounds, oldest first, with the bytes written before the end of each. */
-  readonly #rounds: { round: number; writtenBytes: number }[] = [];
-  #writtenBytes = 0;
-
-  constructor(provedRound: number) {
-    this.#due = provedRound;
-  }
-
-  /** The round to move the mark to, once. */
-  due(): number | undefined {
-    const due = this.#due;
-    this.#due = undefined;
-    return due;
-  }
-
-  committed(round: number, bytes: number): void {
-    this.#writtenBytes += bytes;
-    const newest = this.#rounds.at(-1);
-    // One remembered round a megabyte is fine enough.
-    if (!newest || this.#writtenBytes - newest.writtenBytes >= 2 ** 20) {
-      this.#rounds.push({ round, writtenBytes: this.#writtenBytes });
-    }
-    while (
-      this.#rounds.length > 0 &&
-      this.#writtenBytes - this.#rounds[0]!.writtenBytes > WRITE_BUFFERS_BYTES
-    ) {
-      this.#due = this.#rounds.shift()!.round;
-    }
-  }
 }

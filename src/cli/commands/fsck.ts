@@ -10,7 +10,7 @@ import type { Verifier } from '../../formats/note.ts';
 import { openCheckpoint } from '../../formats/checkpoint.ts';
 import { type Finding, fsck as check, type FsckReport } from '../../log/fsck.ts';
 import { openGuard } from '../../log/guard.ts';
-import { proveStored } from '../../log/recover.ts';
+import { proveStored } from '../../log/prove.ts';
 import { storeSource } from '../../log/store-source.ts';
 import { headKey } from '../../storage/keys.ts';
 import type { Store } from '../../storage/store.ts';
