@@ -79,7 +79,8 @@ async function readLeaves(site: Site, start: number, end: number): Promise<Leaf[
       site.log.readTile({ level: 0, index, width }),
     ]);
     for (const entry of entries) {
-      const leafInput = formatBase64(entry);
+      // Node's own, which is many times as fast where an answer has megabytes of it.
+      const leafInput = Buffer.from(entry.buffer, entry.byteOffset, entry.length).toString('base64');
       chars += leafInput.length;
       if (items.length > 0 && chars > MAX_LEAVES_CHARS) return items;
       const hash = tile.subarray((at - first) * HASH_SIZE, (at - first + 1) * HASH_SIZE);

@@ -1,8 +1,10 @@
 /** Answers that take room: entry bundles, and leaves with their entries. */
 
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Context } from 'hono';
 import { AnswerRoom, type Client } from './answer-room.ts';
+import { onceAnswered } from './answered.ts';
 import { type Init, respond } from './respond.ts';
 import type { Site } from './site.ts';
 import { incomingOf } from './target.ts';
@@ -17,6 +19,7 @@ export async function respondLarge(
   make: () => Promise<{ readonly body: string | Uint8Array; readonly init: Init }>,
 ): Promise<Response> {
   const client = clientOf(c.env);
+  if (client) await previousAnswered(client);
   const lease = await (site.answerRoom ?? ROOM_OF_PROCESS).take(maxBytes, client);
   try {
     const { body, init } = await make();
@@ -28,6 +31,17 @@ export async function respondLarge(
     lease.release();
     throw error;
   }
+}
+
+/** The last large answer of each connection. */
+const lastOf = new WeakMap<Socket, Promise<void>>();
+
+/** Answers of a connection leave one after the other, so they are made one after the other; none stands in line twice. */
+function previousAnswered(client: Client): Promise<void> | undefined {
+  const { socket } = client.incoming;
+  const previous = lastOf.get(socket);
+  lastOf.set(socket, new Promise((resolve) => onceAnswered(client, resolve)));
+  return previous;
 }
 
 function clientOf(env: unknown): Client | undefined {

@@ -9,7 +9,7 @@
 
 import { NewelError } from '../errors.ts';
 import { concatBytes, equalBytes } from '../core/bytes.ts';
-import { HASH_SIZE } from '../core/hash.ts';
+import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import type { Tile } from '../core/tile.ts';
 import type { HashReader } from '../core/tree.ts';
@@ -17,9 +17,10 @@ import { VerifiedTiles } from '../client/verified-tiles.ts';
 import { entriesPrefix, parseEntries } from '../formats/entry-bundle.ts';
 import { entriesKey, leafKey, numberOfKey, tileKey } from '../storage/keys.ts';
 import type { Row, Scan, Store } from '../storage/store.ts';
+import { BundleCache } from './bundle-cache.ts';
 import type { Edge } from './edge.ts';
-import { hashLeafNatively } from './leaf-hash.ts';
 import type { Listener } from './signals.ts';
+import { Turns } from './turns.ts';
 
 /** Verified full bundles that are kept in memory. */
 const CACHED_BUNDLE_BYTES = 8 * 2 ** 20;
@@ -188,60 +189,7 @@ function joined(rows: readonly Row[]): Uint8Array {
 function checkEntries(entries: readonly Uint8Array[], tile: Uint8Array, place: number): void {
   entries.forEach((entry, i) => {
     const at = place + i;
-    if (equalBytes(hashLeafNatively(entry), tile.subarray(at * HASH_SIZE, (at + 1) * HASH_SIZE))) return;
+    if (equalBytes(hashLeaf(entry), tile.subarray(at * HASH_SIZE, (at + 1) * HASH_SIZE))) return;
     throw new NewelError('malformed', `entry ${at} of the bundle is another`);
   });
-}
-
-/** Full bundles by index, least recently used first, at most so many bytes of them. */
-class BundleCache {
-  readonly #maxBytes: number;
-  readonly #bundles = new Map<number, Uint8Array>();
-  #bytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  get(index: number): Uint8Array | undefined {
-    const bundle = this.#bundles.get(index);
-    if (!bundle) return undefined;
-    this.#bundles.delete(index);
-    this.#bundles.set(index, bundle);
-    return bundle;
-  }
-
-  /** Keeps a bundle, unless it alone is too large. */
-  set(index: number, bundle: Uint8Array): void {
-    if (bundle.length > this.#maxBytes || this.#bundles.has(index)) return;
-    this.#bundles.set(index, bundle);
-    this.#bytes += bundle.length;
-    for (const [oldest, { length }] of this.#bundles) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#bundles.delete(oldest);
-      this.#bytes -= length;
-    }
-  }
-}
-
-/** At most so many tasks at a time, in the order in which they came. */
-class Turns {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async take<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free += 1;
-    }
-  }
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { equalBytes } from '../../src/core/bytes.ts';
 import { NewelError } from '../../src/errors.ts';
 import { MAX_ENTRY_BYTES, parseEntries } from '../../src/formats/entry-bundle.ts';
-import { createApp } from '../../src/http/app.ts';
+import { createApp, type WriteSite } from '../../src/http/app.ts';
 import { declaredLength, readBody } from '../../src/http/body.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
@@ -22,12 +22,14 @@ interface Served extends TestSite {
   close(): Promise<void>;
 }
 
-async function openServed(options: TestLogOptions = {}): Promise<Served> {
+async function openServed(options: TestLogOptions = {}, write?: WriteSite): Promise<Served> {
   const opened = await openTestSite(options);
+  const app = write ? createApp(opened.site, write) : opened.app;
   const listening = await listen({ host: '127.0.0.1', port: 0 });
-  listening.serve(opened.app);
+  listening.serve(app);
   return {
     ...opened,
+    app,
     listening,
     async close() {
       await listening.close(1000);
@@ -35,6 +37,11 @@ async function openServed(options: TestLogOptions = {}): Promise<Served> {
     },
   };
 }
+
+/** Every header is a token of its own that may add. */
+const EVERYONE: WriteSite = {
+  authenticate: (authorization = '') => ({ name: authorization, role: 'submit', sources: [] }),
+};
 
 const HEAD = 'POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer newel_submit\r\n';
 
@@ -145,12 +152,15 @@ test('a full queue is said before a byte of the body is read', async () => {
 
 test('room is reserved by Content-Length, and by the maximum without one', async () => {
   const maxQueueBytes = 100_000;
-  const served = await openServed({ open: { limits: { ...POOL_LIMITS, maxQueueBytes } } });
+  const served = await openServed({ open: { limits: { ...POOL_LIMITS, maxQueueBytes } } }, EVERYONE);
   const declared = await open(served.listening.port, `${HEAD}Content-Length: 34000\r\n\r\n`);
   await until(() => !hasRoom(served, maxQueueBytes));
   assert.ok(hasRoom(served, maxQueueBytes - 34_000));
   assert.ok(!hasRoom(served, maxQueueBytes - 34_000 + 1));
-  const chunked = await open(served.listening.port, `${HEAD}Transfer-Encoding: chunked\r\n\r\n`);
+  const chunked = await open(
+    served.listening.port,
+    `${HEAD.replace('submit', 'other')}Transfer-Encoding: chunked\r\n\r\n`,
+  );
   await until(() => !hasRoom(served, maxQueueBytes - 34_000));
   assert.ok(hasRoom(served, maxQueueBytes - 34_000 - MAX_ENTRY_BYTES));
   assert.ok(!hasRoom(served, maxQueueBytes - 34_000 - MAX_ENTRY_BYTES + 1));
@@ -227,6 +237,91 @@ test('a body that is longer than its declared length is not read as one', async 
   const absurd = { ...bearer('submit'), 'Content-Length': '1e3' };
   assert.equal((await app.request('/add', { method: 'POST', headers: absurd, body: 'a' })).status, 400);
   await served.close();
+});
+
+async function problemOf(response: Response): Promise<{ code: string; limit?: number; unit?: string }> {
+  return (await response.json()) as { code: string; limit?: number; unit?: string };
+}
+
+test('idle uploads of one token hold at most a quarter of the queue', async () => {
+  const limits = { ...POOL_LIMITS, maxQueueEntries: 8 };
+  const served = await openServed({ open: { limits } }, EVERYONE);
+  const add = async (name: string): Promise<Response> =>
+    served.app.request('/add', { method: 'POST', headers: { Authorization: name }, body: 'x' });
+  const { port } = served.listening;
+  const idle: Awaited<ReturnType<typeof open>>[] = [];
+  for (let i = 0; i < 2; i++) {
+    idle.push(await open(port, `${HEAD.replace('Bearer newel_submit', 'a')}Content-Length: 1\r\n\r\n`));
+  }
+  let refused: Response | undefined;
+  for (let turn = 0; refused?.status !== 503; turn++) {
+    assert.ok(turn < 1000, 'the third upload is never refused');
+    refused = await add('a');
+  }
+  const { code, limit, unit } = await problemOf(refused);
+  assert.deepEqual({ code, limit, unit }, { code: 'queue_full', limit: 2, unit: 'entries' });
+  assert.equal((await add('b')).status, 200, 'others are not kept waiting');
+  idle[0]!.write('x');
+  await until(() => idle[0]!.received().includes('200 OK'));
+  assert.equal((await add('a')).status, 200, 'what was read is no longer on its share');
+  for (const socket of idle) socket.destroy();
+  await served.close();
+});
+
+test('a share is counted in bytes too, and given back when a body is refused', async () => {
+  const limits = { ...POOL_LIMITS, maxQueueBytes: 8 * MAX_ENTRY_BYTES };
+  const served = await openServed({ open: { limits } }, EVERYONE);
+  const { port } = served.listening;
+  const idle: Awaited<ReturnType<typeof open>>[] = [];
+  for (let i = 0; i < 2; i++) {
+    idle.push(
+      await open(port, `${HEAD.replace('Bearer newel_submit', 'a')}Transfer-Encoding: chunked\r\n\r\n`),
+    );
+  }
+  await until(() => !hasRoom(served, 6 * MAX_ENTRY_BYTES + 1));
+  const add = async (body: BodyInit): Promise<Response> =>
+    served.app.request('/add', { method: 'POST', headers: { Authorization: 'a' }, body });
+  const refused = await add('x');
+  assert.equal(refused.status, 503);
+  const { limit, unit } = await problemOf(refused);
+  assert.deepEqual({ limit, unit }, { limit: 2 * MAX_ENTRY_BYTES, unit: 'bytes' });
+  assert.ok(hasRoom(served, 6 * MAX_ENTRY_BYTES), 'a refusal holds no room in the queue');
+  idle[0]!.write('zz\r\n');
+  await until(() => hasRoom(served, 7 * MAX_ENTRY_BYTES));
+  for (let i = 0; i < 3; i++) assert.equal((await add(new Uint8Array(MAX_ENTRY_BYTES + 1))).status, 413);
+  assert.equal((await add('x')).status, 200);
+  for (const socket of idle) socket.destroy();
+  await served.close();
+});
+
+test('two Authorization headers are no token', async () => {
+  const served = await openServed();
+  const twice = `${HEAD}Authorization: Bearer newel_submit\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx`;
+  const answer = (await exchange(served.listening.port, Buffer.from(twice))).toString('latin1');
+  assert.match(answer, /^HTTP\/1\.1 401 /);
+  assert.equal(served.test.log.revealed.size, 0);
+  await served.close();
+});
+
+test('no failure of this route is for a page of another origin', async () => {
+  const { app, test: log } = await openTestSite(ONE_ENTRY);
+  const held = log.log.reserve(1);
+  const requests: [status: number, init: RequestInit, target?: string][] = [
+    [401, { method: 'POST', body: 'x' }],
+    [403, { method: 'POST', headers: bearer('audit'), body: 'x' }],
+    [405, { method: 'PUT', body: 'x' }],
+    [413, { method: 'POST', headers: { ...bearer('submit'), 'Content-Length': '70000' }, body: 'x' }],
+    [503, { method: 'POST', headers: bearer('submit'), body: 'x' }],
+    [400, { method: 'POST', headers: bearer('submit'), body: 'x' }, '/add?index=1'],
+  ];
+  for (const [status, init, target = '/add'] of requests) {
+    const response = await app.request(target, init);
+    assert.equal(response.status, status);
+    assert.equal(response.headers.get('Access-Control-Allow-Origin'), null, String(status));
+    assert.equal(response.headers.get('X-Content-Type-Options'), 'nosniff');
+  }
+  held.release();
+  await log.log.close();
 });
 
 test('requests of one connection are answered in order', async () => {

@@ -33,6 +33,7 @@ test('until an app is served, requests are told to come back', async () => {
   const early = await sendToPort(listening.port)({ method: 'GET', target: '/', headers: [] });
   assert.equal(early.status, 503);
   assert.equal(early.headers.get('retry-after'), '1');
+  assert.equal(early.headers.get('x-content-type-options'), 'nosniff');
   assert.equal((JSON.parse(Buffer.from(early.body).toString()) as { code: string }).code, 'storage_failed');
   const app = new Hono();
   app.get('/', () => new Response('here'));
@@ -83,12 +84,19 @@ test('odd requests are answered or dropped, and the next one is served', async (
     [`GET /checkpoint HTTP/1.1\r\nHost: ]\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
     [`GET /checkpoint HTTP/1.1\r\nHost: x/../y\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
     [`GET /checkpoint HTTP/1.1\r\nHost: user@x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
-    [`GET /checkpoint HTTP/1.1\r\nHost: x\r\nHost: y\r\n${close}\r\n`, /^HTTP\/1\.1 (200|400) /],
+    [`GET /checkpoint HTTP/1.1\r\nHost: x\r\nHost: y\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
+    [`GET /checkpoint HTTP/1.1\r\nHost: x\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
+    [`OPTIONS * HTTP/1.1\r\nHost: x\r\nHost: y\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
+    [`GET * HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
+    [`GET HTTP://other.example/checkpoint HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 200 /],
     [`GET /checkpoint HTTP/1.1\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
     [`GET /checkpoint HTTP/1.0\r\n\r\n`, /^HTTP\/1\.1 200 /],
     [`GET /check\\point HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
     [`GET checkpoint HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
-    [`OPTIONS * HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
+    [
+      `OPTIONS * HTTP/1.1\r\nHost: x\r\n${close}\r\n`,
+      /^HTTP\/1\.1 204 .*\r\nAllow: GET, HEAD, POST, OPTIONS\r\n/,
+    ],
     [`GET http:/// HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
     [`TRACE /checkpoint HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 405 /],
     [`BREW /checkpoint HTTP/1.1\r\nHost: x\r\n${close}\r\n`, /^HTTP\/1\.1 400 /],
@@ -122,6 +130,7 @@ test('what the adapter refuses is a problem too', async () => {
   );
   const { headers, body } = parseResponse(bytes, 'GET');
   assert.equal(headers.get('content-type'), 'application/problem+json');
+  assert.equal(headers.get('x-content-type-options'), 'nosniff');
   assert.equal((JSON.parse(Buffer.from(body).toString()) as { code: string }).code, 'malformed');
   await listening.close(1000);
   await log.log.close();
@@ -172,4 +181,31 @@ test('close cuts off what does not finish in time', async () => {
   const tookMs = performance.now() - startMs;
   assert.ok(tookMs >= 90 && tookMs < 5000, `${tookMs} ms`);
   assert.equal(await answer, '');
+});
+
+test('a connection with more than 64 requests unanswered is cut off; no other is', async () => {
+  const { app, started, release } = slowApp();
+  const listening = await listen(LOCAL);
+  listening.serve(app);
+  const slow = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n';
+  const fast = 'GET /fast HTTP/1.1\r\nHost: x\r\n\r\n';
+  const last = 'GET /fast HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+  const many = send(listening, slow + fast.repeat(62) + last);
+  await started;
+  assert.equal(await send(listening, slow + fast.repeat(64)).catch(() => ''), '', 'one too many');
+  release();
+  assert.equal((await many).match(/HTTP\/1\.1 200 OK/g)?.length, 64, 'so many may wait');
+  // Those that were answered no longer count.
+  const socket = connect(listening.port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+  for (let answered = 60; answered <= 180; answered += 60) {
+    socket.write(fast.repeat(60));
+    while ((received.match(/fast/g)?.length ?? 0) < answered) {
+      assert.ok(!socket.destroyed);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  socket.destroy();
+  await listening.close(0);
 });

@@ -75,6 +75,7 @@ test('whatever else is thrown says nothing, and is reported once', async () => {
     new RangeError('secret path'),
     new NewelError('log_refused', 'secret path'),
     new NewelError('root_mismatch', 'secret path'),
+    new NewelError('internal', 'secret path'),
   ];
   for (const error of thrown) {
     const { response, text } = await answerTo(site, error);

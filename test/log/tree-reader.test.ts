@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hashLeaf } from '../../src/core/hash.ts';
-import { formatEntries, MAX_ENTRY_BYTES } from '../../src/formats/entry-bundle.ts';
-import { hashLeafNatively } from '../../src/log/leaf-hash.ts';
+import { formatEntries } from '../../src/formats/entry-bundle.ts';
 import type { LogSignal } from '../../src/log/signals.ts';
 import { entriesKey, leafKey } from '../../src/storage/keys.ts';
 import type { Scan, Store } from '../../src/storage/store.ts';
 import { openTestLog, type TestLog, testEntry } from '../support/test-log.ts';
-
-test('the platform hashes leaves as core does', () => {
-  const agree = (entry: Uint8Array): void => assert.deepEqual(hashLeafNatively(entry), hashLeaf(entry));
-  agree(new Uint8Array(0));
-  agree(new Uint8Array(MAX_ENTRY_BYTES).fill(7));
-  agree(randomBytes(MAX_ENTRY_BYTES));
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), agree));
-  const first = hashLeafNatively(Uint8Array.of(1));
-  hashLeafNatively(Uint8Array.of(2));
-  assert.deepEqual(first, hashLeaf(Uint8Array.of(1)), 'a hash is not changed by the next one');
-  assert.throws(() => hashLeafNatively(new Uint8Array(MAX_ENTRY_BYTES + 1)), RangeError);
-});
 
 interface Watched {
   readonly log: TestLog;
   readonly scans: Scan[];
   readonly signals: LogSignal[];
   /** The most scans that were under way at a time. */
-  most(): number;
+  readonly most: () => number;
   /** Makes every scan from now on fail. */
-  fail(error: Error): void;
+  readonly fail: (error: Error) => void;
 }
 
 /** A log whose entries came in rounds of the given sizes, so that runs begin in the middle of bundles. */
