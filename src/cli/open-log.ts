@@ -58,7 +58,7 @@ export async function openFolderLog(folder: Folder, options: OpenFolderOptions):
   }
   const log = await openProven(folder, key, { ...rest, ...opened, guard });
   try {
-    await opened.aside.drop();
+    await opened.aside.dropAll();
     return { log, key };
   } catch (cause) {
     await log.close();
@@ -83,8 +83,11 @@ async function openProven(
     const identity = { origin, kind, instance, vkey };
     return await openLog({ ...rest, identity, signer, verifier });
   } catch (error) {
-    await parts.store.close();
-    await parts.guard.close();
+    try {
+      await parts.store.close();
+    } finally {
+      await parts.guard.close();
+    }
     throw withEvidence(error, aside);
   }
 }
@@ -97,7 +100,7 @@ export async function openFolderAside(folder: Folder): Promise<OpenedStore> {
   } catch (error) {
     if (error instanceof NewelError && error.code === 'log_refused') throw withEvidence(error, aside);
     // Nothing was opened, so nothing was changed.
-    if (aside.isNew) await aside.drop();
+    await aside.drop();
     throw error;
   }
 }

@@ -128,10 +128,18 @@ export class AnswerRoom {
       this.#heldBytes -= holder.bytes;
       this.#admit();
     };
-    if (client) onceAnswered(client, release);
+    // A client that leaves takes no work back: while its answer is being made, the room for it stays taken.
+    let isGone = false;
+    if (client) {
+      onceAnswered(client, () => {
+        isGone = true;
+        if (holder.madeMs !== undefined) release();
+      });
+    }
     return {
       shrink: (made) => {
         if (!this.#holders.has(holder)) return;
+        if (isGone) return release();
         const less = Math.max(0, holder.bytes - made);
         holder.bytes -= less;
         holder.madeMs = performance.now();

@@ -25,6 +25,10 @@ export function onceAnswered(
     });
     waiting = created;
   }
+  if (socket.destroyed) {
+    queueMicrotask(then);
+    return;
+  }
   const all = waiting;
   const call = (): void => {
     if (all.delete(call)) then();

@@ -163,7 +163,14 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
   // The proved mark moves with the next commit; without one, each start would prove the same rounds again.
-  if (acceptedClock || provedRounds > 0) await sequencer.ride({ puts: acceptedClock ? [acceptedClock] : [] });
+  if (acceptedClock || provedRounds > 0) {
+    try {
+      await sequencer.ride({ puts: acceptedClock ? [acceptedClock] : [] });
+    } catch (error) {
+      await publisher.stop();
+      throw error;
+    }
+  }
   const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
   const durationMs = performance.now() - startedMs;
   onSignal({ event: 'opened', size: head.size, round: head.round, provedRounds, durationMs });
@@ -208,8 +215,11 @@ export async function openLog(options: OpenOptions): Promise<Log> {
         await publisher.stop();
         await sequencer.drain();
       } finally {
-        await guard.close();
-        await store.close();
+        try {
+          await guard.close();
+        } finally {
+          await store.close();
+        }
       }
     },
   };

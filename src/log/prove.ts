@@ -120,7 +120,9 @@ async function provePublication(
   origin: string,
   last: StoredRound,
 ): Promise<Publication> {
-  const kept = await readSlot(store, 'none');
+  const kept = await readSlot(store, 'none').catch((error: unknown) => {
+    throw damaged(last.round, 'the published checkpoint is damaged', error);
+  });
   if (!kept) throw damaged(last.round, 'the published checkpoint is missing');
   const { size, root } = openStored(kept.checkpoint, 'published checkpoint', verifier, origin);
   if (size > last.size)

@@ -174,7 +174,11 @@ function formatKept({ timeMs, checkpoint }: KeptCheckpoint): Uint8Array {
 
 function parseKept(bytes: Uint8Array): KeptCheckpoint {
   if (bytes.length <= 8) throw new NewelError('storage_failed', 'a kept checkpoint is damaged');
-  return { timeMs: readUint64(bytes, 0), checkpoint: bytes.subarray(8) };
+  try {
+    return { timeMs: readUint64(bytes, 0), checkpoint: bytes.subarray(8) };
+  } catch (cause) {
+    throw new NewelError('storage_failed', 'a kept checkpoint is damaged', { cause });
+  }
 }
 
 /**

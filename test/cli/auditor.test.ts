@@ -5,7 +5,7 @@ import { cp, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openLevelStore } from '../../src/storage/level.ts';
-import { entriesKey, tileKey } from '../../src/storage/keys.ts';
+import { entriesKey, slotKey, tileKey } from '../../src/storage/keys.ts';
 import { type Ran, runCli } from '../support/cli.ts';
 import { loseRound } from '../support/lost-round.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
@@ -258,3 +258,25 @@ test('fsck of a whole folder sets nothing aside for good; without its guard it i
   await assert.rejects(stat(join(dir, 'db.before-open')), { code: 'ENOENT' });
   assert.equal((await runCli(['fsck', '--url', 'http://127.0.0.1:1', '--guard', 'x'], { cwd })).code, 2);
 });
+
+for (const [what, slot] of [
+  ['missing', undefined],
+  ['cut', new Uint8Array(4)],
+  ['of an impossible time', new Uint8Array(200).fill(0xff)],
+] as const) {
+  test(`fsck of a folder whose published checkpoint is ${what}: both findings, exit 1`, async (t) => {
+    const { service, dir, cwd } = await setUp(t, 2);
+    await service.stop();
+    const store = await openLevelStore(join(dir, 'db'), { create: false });
+    const key = slotKey('none');
+    await store.commit(slot ? { puts: [{ key, value: slot }] } : { puts: [], deletes: [key] });
+    await store.close();
+    const { code, out, err } = await runCli(['fsck', '--data', dir], { cwd });
+    assert.equal(code, 1, err);
+    assert.match(
+      out,
+      /^✘ database {2}.*round \d+ is damaged: the published checkpoint is (missing|damaged).*before-open/m,
+    );
+    assert.match(out, /^✘ checkpoint {2}\S/m);
+  });
+}

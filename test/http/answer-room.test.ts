@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { MAX_ENTRY_BYTES } from '../../src/formats/entry-bundle.ts';
-import { ANSWER_LIMITS, type AnswerLimits, AnswerRoom, type Lease } from '../../src/http/answer-room.ts';
+import {
+  ANSWER_LIMITS,
+  type AnswerLimits,
+  AnswerRoom,
+  type Client,
+  type Lease,
+} from '../../src/http/answer-room.ts';
 import { createPublicApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/listen.ts';
 import { openTestSite } from '../support/test-site.ts';
@@ -154,4 +161,20 @@ test('what is held is what the answer has, and nothing after HEAD or an error', 
   socket.destroy();
   await until(() => room.heldBytes === 0);
   await close();
+});
+
+test('a client that leaves while its answer is being made does not give its room back before that is done', async () => {
+  const room = roomOf({ maxBytes: 100 });
+  const socket = new PassThrough();
+  const outgoing = new PassThrough();
+  const lease = await room.take(60, { incoming: { socket }, outgoing } as unknown as Client);
+  outgoing.emit('close');
+  socket.emit('close');
+  assert.equal(room.heldBytes, 60, 'the work goes on');
+  const next = room.take(60);
+  assert.equal(await isSettled(next), false);
+  lease.shrink(10);
+  assert.equal(await isSettled(next), true);
+  (await next).release();
+  assert.equal(room.heldBytes, 0);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -28,7 +28,6 @@ test('what opening deletes is still there, byte for byte, until it is dropped', 
   const log = await walPath(path);
   const before = await readFile(log);
   const aside = await setAside(path);
-  assert.ok(aside.isNew);
   const store = await openLevelStore(path, { create: false });
   assert.ok(!(await readdir(path)).includes(log.slice(path.length + 1)), 'LevelDB has deleted its log');
   await store.commit({ puts: [{ key: Uint8Array.of(99), value: Uint8Array.of(1) }] });
@@ -42,13 +41,53 @@ test('what opening deletes is still there, byte for byte, until it is dropped', 
   assert.ok(!(await readdir(folder)).includes('kept.before-open'));
 });
 
-test('an older one stays, and is not added to', async () => {
-  const path = await database('twice');
+test('a refused start that starts again makes no more of them, and the older one stays as it is', async () => {
+  const path = await database('again');
   const first = await setAside(path);
   const files = await readdir(first.path);
   await (await openLevelStore(path, { create: false })).close();
-  const second = await setAside(path);
-  assert.equal(second.isNew, false);
-  assert.equal(second.path, first.path);
+  for (let i = 0; i < 3; i++) {
+    const again = await setAside(path);
+    assert.equal(again.path, first.path);
+    await again.drop();
+    await (await openLevelStore(path, { create: false })).close();
+  }
   assert.deepEqual(await readdir(first.path), files);
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.startsWith('again.')),
+    ['again.before-open'],
+  );
+});
+
+test('what has something to lose is set aside beside the older one; what is proven drops them all', async () => {
+  const path = await database('twice');
+  const first = await setAside(path);
+  const store = await openLevelStore(path, { create: false });
+  await store.commit({ puts: [{ key: Uint8Array.of(77), value: Uint8Array.of(7) }] });
+  await store.close();
+  const before = await readFile(await walPath(path));
+  const second = await setAside(path);
+  assert.notEqual(second.path, first.path);
+  await (await openLevelStore(path, { create: false })).close();
+  assert.deepEqual(await readFile(await walPath(second.path)), before);
+  await second.dropAll();
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.startsWith('twice.')),
+    [],
+  );
+});
+
+test('many starts at once: each whole, none takes what another made', async () => {
+  const path = await database('race');
+  await mkdir(join(path, 'lost+found'));
+  const files = (await readdir(path)).filter((name) => name !== 'LOCK' && name !== 'lost+found').toSorted();
+  const asides = await Promise.all(Array.from({ length: 12 }, () => setAside(path)));
+  for (const { path: kept } of asides) assert.deepEqual((await readdir(kept)).toSorted(), files);
+  await Promise.all(asides.slice(1).map((aside) => aside.drop()));
+  assert.deepEqual((await readdir(asides[0]!.path)).toSorted(), files);
+  await asides[0]!.dropAll();
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.startsWith('race.')),
+    [],
+  );
 });

@@ -71,7 +71,9 @@ async function runFsck(call: Call): Promise<number> {
   let report: FsckReport;
   try {
     const { source, verifiers, origin, database } = subject;
-    const checked = await check(source, { verifiers, origin, onProgress: (at) => progress.update(at) });
+    const checking = check(source, { verifiers, origin, onProgress: (at) => progress.update(at) });
+    // Of a folder, a checkpoint that is not there is a finding beside the database's own, not a server out of reach.
+    const checked = await (database ? checking.catch(noCheckpoint) : checking);
     report = { ...checked, findings: [...(database?.findings ?? []), ...checked.findings] };
   } finally {
     progress.end();
@@ -79,6 +81,11 @@ async function runFsck(call: Call): Promise<number> {
   }
   print(call, subject, report);
   return report.findings.length === 0 ? EXIT.ok : EXIT.refused;
+}
+
+function noCheckpoint(error: unknown): FsckReport {
+  if (!(error instanceof NewelError) || error.code !== 'unreachable') throw error;
+  return { size: 0, root: new Uint8Array(0), findings: [{ path: 'checkpoint', problem: error.message }] };
 }
 
 async function openFolderSubject(call: Call): Promise<Subject> {
@@ -141,7 +148,7 @@ async function proveDatabase(
     if (!(error instanceof NewelError)) throw error;
     return [{ path: 'database', problem: `${error.message}. ${formatEvidence(aside)}` }];
   }
-  await aside.drop();
+  await aside.dropAll();
   return [];
 }
 
