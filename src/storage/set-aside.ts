@@ -28,6 +28,7 @@ export interface SetAside {
 export async function setAside(folder: string): Promise<SetAside> {
   const dropAll = async (): Promise<void> => {
     for (const path of await foldersAside(folder)) await remove(path);
+    for (const path of await leftovers(folder)) await rm(path, { recursive: true, force: true });
   };
   const older = await foldersAside(folder);
   if (older.length > 0 && (await isKept(folder, older))) {
@@ -92,9 +93,17 @@ async function foldersAside(folder: string): Promise<string[]> {
     .map((entry) => join(dirname(folder), entry));
 }
 
+/** What crashes have left of folders that were being made or removed; their links would keep dead files on the disk. */
+async function leftovers(folder: string): Promise<string[]> {
+  const name = basename(folder);
+  return (await readdir(dirname(folder)))
+    .filter((entry) => entry.startsWith(`${name}.setting-aside-`) || entry.startsWith(`${name}.dropping-`))
+    .map((entry) => join(dirname(folder), entry));
+}
+
 /** In two steps, so that a crash in the second leaves nothing that looks like evidence. */
 async function remove(path: string): Promise<void> {
-  const going = `${path}.dropping-${randomBytes(8).toString('hex')}`;
+  const going = `${path.replace(/\.before-open(-\d+)?$/, '')}.dropping-${randomBytes(8).toString('hex')}`;
   try {
     await rename(path, going);
   } catch (error) {

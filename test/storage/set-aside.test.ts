@@ -66,6 +66,8 @@ test('what has something to lose is set aside beside the older one; what is prov
   await store.commit({ puts: [{ key: Uint8Array.of(77), value: Uint8Array.of(7) }] });
   await store.close();
   const before = await readFile(await walPath(path));
+  await mkdir(`${path}.setting-aside-of-a-crash`);
+  await mkdir(`${path}.dropping-of-a-crash`);
   const second = await setAside(path);
   assert.notEqual(second.path, first.path);
   await (await openLevelStore(path, { create: false })).close();
