@@ -60,7 +60,9 @@ test("what LevelDB's write-ahead log still holds is after the mark", { timeout: 
       moved = mark;
       for (const name of await readdir(join(folder, 'db'))) {
         if (!name.endsWith('.log')) continue;
-        const records = parseWal(await readFile(join(folder, 'db', name)));
+        // LevelDB may delete a log that it needs no more between the two looks; then it holds nothing.
+        const bytes = await readFile(join(folder, 'db', name)).catch(() => Buffer.alloc(0));
+        const records = parseWal(bytes);
         const inLog = records.some(({ data }) => Buffer.from(data).includes(roundKey(mark)));
         assert.ok(!inLog, `round ${mark} is the mark, and still in the write-ahead log`);
       }
