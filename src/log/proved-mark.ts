@@ -1,9 +1,10 @@
-import { WRITE_BUFFERS_BYTES } from './limits.ts';
-
 /**
  * Where the proved mark may stand: at the round that recovery proved, and later at a round so old that three of
  * LevelDB's write buffers were written after it, so that it has left the write-ahead log.
  */
+
+import { WRITE_BUFFERS_BYTES } from './limits.ts';
+
 export class ProvedMark {
   #due: number | undefined;
   /** Rounds, oldest first, with the bytes written before the end of each. */
