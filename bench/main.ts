@@ -10,13 +10,15 @@
 
 import { parseArgs } from 'node:util';
 import { add } from './add.ts';
+import { events } from './events.ts';
 import { flips } from './flips.ts';
 import { million } from './million.ts';
+import { size } from './size.ts';
 import { sayMachine, say } from './support/report.ts';
 import { DEFAULTS, type Scenario, Workbench } from './support/workbench.ts';
 import { tiles } from './tiles.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { add, tiles, million, flips };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { add, events, tiles, million, flips, size };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -12,10 +12,16 @@ export type ErrorCode =
   | 'too_large'
   | 'not_acceptable'
   | 'method_not_allowed'
+  | 'unsupported_media_type'
   | 'not_found'
   // Who may do what.
   | 'unauthenticated'
   | 'forbidden'
+  // An event that is not taken as it stands.
+  | 'event_invalid'
+  | 'schema_unknown'
+  | 'id_conflict'
+  | 'no_witnesses'
   // The log cannot take an entry now.
   | 'queue_full'
   | 'storage_failed'
@@ -25,6 +31,7 @@ export type ErrorCode =
   | 'proof_invalid'
   | 'root_mismatch'
   | 'inconsistent'
+  | 'level_not_met'
   // A log that does not open, each with what to do about it.
   | 'log_exists'
   | 'log_missing'
@@ -56,5 +63,24 @@ export class RootMismatchError extends NewelError {
     super('root_mismatch', message);
     this.expected = expected;
     this.computed = computed;
+  }
+}
+
+/** One thing that is wrong with an event. It says where and which rule; the value itself is nowhere in it. */
+export interface Fault {
+  /** JSON Pointer (RFC 6901) into the event as it was sent; names that the schema does not list are not echoed. */
+  readonly pointer: string;
+  /** The rule, in words. */
+  readonly detail: string;
+}
+
+/** An event breaks rules of its schema: the first faults of it. */
+export class EventInvalidError extends NewelError {
+  override name = 'EventInvalidError';
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    super('event_invalid', 'the event breaks rules of its schema');
+    this.faults = faults;
   }
 }

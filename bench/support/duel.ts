@@ -11,6 +11,8 @@ export interface Contestant {
   readonly name: string;
   readonly server: { readonly child: Child; readonly port: number };
   readonly request: (connection: number) => Buffer;
+  /** Of its answers; 200 where it is not given. */
+  readonly status?: number;
   readonly onAnswer?: (body: Buffer, connection: number) => void;
 }
 
@@ -56,8 +58,15 @@ interface Tally {
 
 export async function duel(ours: Contestant, bare: Contestant, options: DuelOptions): Promise<DuelResult> {
   const { connections, rounds, roundMs, warmUpMs } = options;
-  for (const { server, request, onAnswer } of [ours, bare]) {
-    await runLoad({ port: server.port, connections, request, onAnswer, until: { durationMs: warmUpMs } });
+  for (const { server, request, status, onAnswer } of [ours, bare]) {
+    await runLoad({
+      port: server.port,
+      connections,
+      request,
+      status,
+      onAnswer,
+      until: { durationMs: warmUpMs },
+    });
   }
   const [a, b] = [newTally(ours), newTally(bare)];
   for (let round = 0; round < rounds; round++) {
@@ -74,9 +83,9 @@ export async function duel(ours: Contestant, bare: Contestant, options: DuelOpti
 }
 
 async function runRound(tally: Tally, connections: number, roundMs: number): Promise<void> {
-  const { server, request, onAnswer } = tally.contestant;
+  const { server, request, status, onAnswer } = tally.contestant;
   const before = server.child.cpuUs();
-  const load = { port: server.port, connections, request, onAnswer };
+  const load = { port: server.port, connections, request, status, onAnswer };
   const { requests, durationMs, latenciesMs, ownCpuUs } = await runLoad({
     ...load,
     until: { durationMs: roundMs },

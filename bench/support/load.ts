@@ -12,7 +12,9 @@ export interface LoadOptions {
   readonly connections: number;
   /** The bytes to send next. Another call for the same connection comes only after the answer, so they may be reused. */
   readonly request: (connection: number) => Buffer;
-  /** Told of each answer, which has status 200. */
+  /** That of every answer; 200 where it is not given. */
+  readonly status?: number | undefined;
+  /** Told of each answer. */
   readonly onAnswer?: ((body: Buffer, connection: number) => void) | undefined;
   /** When to send no more: after so long, or so many. */
   readonly until: { readonly durationMs: number } | { readonly requests: number };
@@ -31,9 +33,9 @@ export interface LoadResult {
 
 const READ_BYTES = 256 * 1024;
 
-/** Rejects at the first answer that is not a 200, and when a connection ends or breaks. */
+/** Rejects at the first answer of another status, and when a connection ends or breaks. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const { port, connections, request, onAnswer, until } = options;
+  const { port, connections, request, status = 200, onAnswer, until } = options;
   const cpuBefore = process.cpuUsage();
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   const latenciesMs: number[] = [];
@@ -65,7 +67,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const onChunk = (connection: number, answer: Answer | undefined): void => {
     if (!answer) return;
     const nowMs = performance.now();
-    if (answer.status !== 200) throw new Error(`status ${answer.status}: ${answer.body.toString('latin1')}`);
+    if (answer.status !== status)
+      throw new Error(`status ${answer.status}: ${answer.body.toString('latin1')}`);
     latenciesMs.push(nowMs - sentMs[connection]!);
     onAnswer?.(answer.body, connection);
     underWay -= 1;

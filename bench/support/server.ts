@@ -46,10 +46,9 @@ export function startNewel(args: readonly string[], prefix: readonly string[] = 
 }
 
 /** `newel init`. `dir` must not be there yet. */
-export async function initFolder(dir: string): Promise<DataFolder> {
-  const made: unknown = JSON.parse(
-    await newel(['init', '--data', dir, '--origin', 'bench.example/log', '--json']),
-  );
+export async function initFolder(dir: string, kind: 'events' | 'opaque' = 'opaque'): Promise<DataFolder> {
+  const args = ['init', '--data', dir, '--origin', 'bench.example/log', '--kind', kind, '--json'];
+  const made: unknown = JSON.parse(await newel(args));
   if (typeof made === 'object' && made !== null && 'vkey' in made && 'tokens' in made) {
     const { vkey, tokens } = made;
     if (typeof tokens === 'object' && tokens !== null && 'submit' in tokens) {

@@ -1,6 +1,6 @@
 /**
  * Makes the folder of a new log: keys, policy, token list, database and guard, with the tree of size 0 signed and
- * published. newel.json comes last, by a rename, so a folder that has one is whole.
+ * published, and in an event log the log statement at leaf 0 after it. newel.json comes last, by a rename, so a folder that has one is whole.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -10,28 +10,36 @@ import { createFile, hasCode, syncFolder } from '../access/durable-file.ts';
 import { createTokenList } from '../access/token-list.ts';
 import { NewelError } from '../errors.ts';
 import { assertOrigin } from '../formats/key-name.ts';
-import { ed25519Signer } from '../formats/note.ts';
+import { ed25519Signer, ed25519Verifier } from '../formats/note.ts';
 import { formatPolicy } from '../formats/tlog-policy.ts';
 import { formatSkey, formatVkey, KEY_TYPE, newVkey } from '../formats/vkey.ts';
-import { createGuard } from '../log/guard.ts';
+import { createGuard, openGuard } from '../log/guard.ts';
 import type { Clock } from '../log/clock.ts';
-import { createLog } from '../log/log.ts';
+import type { Kind } from '../log/identity.ts';
+import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
+import { createLog, openLog } from '../log/log.ts';
 import { openLevelStore } from '../storage/level.ts';
-import { nodeEd25519 } from './ed25519-node.ts';
+import { createVault } from '../vault/open-vault.ts';
+import { nodeEd25519, signAside } from './ed25519-node.ts';
 import {
   type Folder,
   type FolderConfig,
   folderPaths,
   folderState,
   formatFolderConfig,
+  isIssuer,
   isWithin,
   unfinished,
 } from './folder.ts';
+import { createVaultKeys } from './vault-keys.ts';
 
 export interface CreateFolderOptions {
   /** An absolute path: of nothing, or of an empty folder. */
   readonly dir: string;
   readonly origin: string;
+  readonly kind: Kind;
+  /** The `iss` of an event log's statements; `https://` and the origin where it is not given. */
+  readonly issuer?: string | undefined;
   /** An absolute path, if it is not to be beside the folder. */
   readonly guard: string | undefined;
   /** The public URL, if it is known. */
@@ -44,8 +52,15 @@ export interface CreateFolderOptions {
  * `log_exists` where something is in the way, `log_refused` where an earlier init was interrupted.
  */
 export async function createFolder(options: CreateFolderOptions): Promise<{ folder: Folder; vkey: string }> {
-  const { dir, origin, url } = options;
+  const { dir, origin, kind, url } = options;
   checkOrigin(origin);
+  const issuer = kind === 'events' ? (options.issuer ?? `https://${origin}`) : undefined;
+  if (kind === 'opaque' && options.issuer !== undefined) {
+    throw new NewelError('usage', 'a log of opaque entries makes no statements, so it has no issuer');
+  }
+  if (issuer !== undefined && !isIssuer(issuer)) {
+    throw new NewelError('usage', 'the issuer is not an https URL of visible ASCII: give one with --issuer');
+  }
   const paths = folderPaths(dir);
   const guard = options.guard ?? paths.guard;
   await assertFree(dir, guard);
@@ -54,8 +69,9 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   const logKey = newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed));
   const vkey = formatVkey(logKey);
   const config: FolderConfig = {
-    kind: 'opaque',
+    kind,
     origin,
+    ...(issuer === undefined ? {} : { issuer }),
     instance: randomBytes(16).toString('hex'),
     ...(url === undefined ? {} : { url }),
     serve: options.guard === undefined ? {} : { guard },
@@ -71,16 +87,33 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   await createFile(paths.policy, policy);
   await createTokenList(paths.tokens);
 
-  const { instance, kind } = config;
+  const { instance } = config;
+  const signer = ed25519Signer(origin, seed, nodeEd25519);
+  const verifier = ed25519Verifier(logKey, nodeEd25519);
+  const made = {
+    identity: { origin, kind, instance, vkey },
+    signer,
+    ...(options.clock ? { clock: options.clock } : {}),
+  };
   const store = await openLevelStore(paths.db, { create: true });
   try {
-    await createLog({
-      store,
-      identity: { origin, kind, instance, vkey },
-      signer: ed25519Signer(origin, seed, nodeEd25519),
-      createGuard: (head) => createGuard(guard, head),
-      ...(options.clock ? { clock: options.clock } : {}),
-    });
+    await createLog({ ...made, store, createGuard: (head) => createGuard(guard, head) });
+    if (issuer !== undefined) {
+      const keys = await createVaultKeys(paths);
+      const log = await openLog({ ...made, verifier, store, guard: await openGuard(guard) });
+      try {
+        const maxPublishDelayMs = MAX_PUBLISH_DELAY_MS;
+        await createVault({
+          ...keys,
+          log,
+          issuer,
+          maxPublishDelayMs,
+          ed25519: { ...nodeEd25519, signAside },
+        });
+      } finally {
+        await log.close();
+      }
+    }
   } finally {
     await store.close();
   }

@@ -48,6 +48,16 @@ export const nodeEd25519: Ed25519 = {
   },
 };
 
+/** As `nodeEd25519.sign`, in the thread pool. */
+export function signAside(seed: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    signWith(null, message, privateKeyOf(seed), (error, signature) => {
+      if (error) reject(error);
+      else resolve(Uint8Array.from(signature));
+    });
+  });
+}
+
 function publicKeyOf(publicKey: Uint8Array): KeyObject | 'unacceptable' {
   return cached(publicKeys, Buffer.from(publicKey).toString('latin1'), () =>
     isAcceptableKey(publicKey)

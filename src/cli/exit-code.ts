@@ -10,7 +10,17 @@ export const EXIT = {
   usage: 2,
   /** A file or a log that cannot be read or reached; nothing is known about it. */
   unreadable: 3,
+  /** All that was claimed is true, and less was reached than was asked for. */
+  below: 4,
 } as const;
+
+/** From the gravest: what several files end with is the first of these that one of them ended with. */
+const GRAVEST_FIRST: readonly number[] = [EXIT.refused, EXIT.usage, EXIT.unreadable, EXIT.below];
+
+/** The exit code of several things that ended with these. */
+export function worstOf(codes: readonly number[]): number {
+  return GRAVEST_FIRST.find((code) => codes.includes(code)) ?? EXIT.ok;
+}
 
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
@@ -18,5 +28,6 @@ export function exitCodeOf(error: unknown): number {
   if (error.code === 'usage') return EXIT.usage;
   if (error.code === 'unreachable' || error.code === 'malformed' || error.code === 'too_large')
     return EXIT.unreadable;
+  if (error.code === 'level_not_met') return EXIT.below;
   return EXIT.refused;
 }

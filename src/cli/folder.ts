@@ -3,6 +3,8 @@
  *
  *   DIR/  newel.json          what the log is, and settings of `serve`; written last, so its being there says that init ended
  *         keys/log-ed25519    the key that signs tree heads, as a skey (0600)
+ *         keys/statement.jwks the keys of statements, and
+ *         keys/master         what records are sealed under: `vault-keys.ts`; of an event log only
  *         policy              C2SP tlog-policy
  *         tokens.json         who may call
  *         db/                 LevelDB
@@ -10,7 +12,7 @@
  *
  * newel.json, read strictly:
  *
- *   {"format":1,"kind":"opaque","origin":"log.example/bank","instance":"5f1c…","url":"https://log.example/bank","serve":{}}
+ *   {"format":1,"kind":"events","origin":"log.example/bank","issuer":"https://log.example/bank","instance":"5f1c…","url":"https://log.example/bank","serve":{}}
  */
 
 import { readdir, readFile } from 'node:fs/promises';
@@ -23,6 +25,7 @@ import { DISK_FORMAT, type Kind, KINDS } from '../log/identity.ts';
 export interface FolderConfig {
   readonly kind: Kind;
   readonly origin: string;
+  /** The `iss` of statements; of an event log only. */
   readonly issuer?: string;
   /** 128 random bits in hex. */
   readonly instance: string;
@@ -43,6 +46,8 @@ export interface FolderPaths {
   readonly unfinished: string;
   readonly keys: string;
   readonly logKey: string;
+  readonly statementKeys: string;
+  readonly master: string;
   readonly policy: string;
   readonly tokens: string;
   readonly db: string;
@@ -60,6 +65,8 @@ export function folderPaths(dir: string): FolderPaths {
     unfinished: join(dir, 'newel.json.unfinished'),
     keys: join(dir, 'keys'),
     logKey: join(dir, 'keys', 'log-ed25519'),
+    statementKeys: join(dir, 'keys', 'statement.jwks'),
+    master: join(dir, 'keys', 'master'),
     policy: join(dir, 'policy'),
     tokens: join(dir, 'tokens.json'),
     db: join(dir, 'db'),
@@ -148,8 +155,6 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
     throw flaw(`has an unknown member ${JSON.stringify(unknown)}: remove it, or move a setting under serve`);
   const known = KINDS.find((name) => name === kind);
   if (known === undefined) throw spoilt('has a kind that is neither events nor opaque');
-  if (known !== 'opaque')
-    throw flaw('is of a log of kind events, which this version of newel cannot serve yet: use a newer one');
   if (typeof origin !== 'string') throw spoilt('has no origin');
   try {
     assertOrigin(origin);
@@ -158,7 +163,9 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
   }
   if (typeof instance !== 'string' || !/^[0-9a-f]{32}$/.test(instance))
     throw spoilt('has no instance of 32 hex digits');
-  if (issuer !== undefined && typeof issuer !== 'string') throw spoilt('has an issuer that is not text');
+  if (known === 'events' && !isIssuer(issuer)) throw spoilt('has no issuer that is an https URL');
+  if (known === 'opaque' && issuer !== undefined)
+    throw spoilt('has an issuer, and a log of opaque entries has none');
   if (url !== undefined && typeof url !== 'string')
     throw flaw('has a url that is not text: give the public URL in quotes, or remove it');
   if (!isObject(serve))
@@ -168,9 +175,14 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
     origin,
     instance,
     serve,
-    ...(issuer === undefined ? {} : { issuer }),
+    ...(typeof issuer === 'string' ? { issuer } : {}),
     ...(url === undefined ? {} : { url }),
   };
+}
+
+/** Whether `value` may be the `iss` of statements: an https URL in visible ASCII, at most 255 characters, as it is kept. */
+export function isIssuer(value: unknown): value is string {
+  return typeof value === 'string' && /^https:\/\/[\x21-\x7e]{1,247}$/.test(value) && URL.canParse(value);
 }
 
 /** What to do with the folder of an init that did not end. Nothing of it was ever served, since `serve` refuses it. */

@@ -42,7 +42,7 @@ export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
 }
 
 /** Throws `log_refused` where others than the owner may read or write a key file. Windows has no such bits. */
-async function assertPrivate(path: string): Promise<void> {
+export async function assertPrivate(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const { mode } = await stat(path).catch(() => ({ mode: 0 }));
   if ((mode & 0o077) === 0) return;

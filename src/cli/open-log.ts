@@ -5,12 +5,14 @@ import { hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import type { Clock } from '../log/clock.ts';
 import { type Guard, openGuard } from '../log/guard.ts';
-import { type Log, openLog } from '../log/log.ts';
+import type { Kind } from '../log/identity.ts';
+import { type Log, openLog, type ProveCompanions } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import type { Listener } from '../log/signals.ts';
 import { openLevelStore } from '../storage/level.ts';
 import { type SetAside, setAside } from '../storage/set-aside.ts';
 import type { Store } from '../storage/store.ts';
+import { proveRecords } from '../vault/prove-records.ts';
 import type { Folder } from './folder.ts';
 import { type LogKey, readLogKey } from './log-key.ts';
 
@@ -31,6 +33,8 @@ export interface OpenFolderOptions {
 export interface OpenedFolder {
   /** Closing it closes database and guard. */
   readonly log: Log;
+  /** The database that the log writes to: for reading. */
+  readonly store: Store;
   readonly key: LogKey;
 }
 
@@ -59,7 +63,7 @@ export async function openFolderLog(folder: Folder, options: OpenFolderOptions):
   const log = await openProven(folder, key, { ...rest, ...opened, guard });
   try {
     await opened.aside.dropAll();
-    return { log, key };
+    return { log, store: opened.store, key };
   } catch (cause) {
     await log.close();
     const { path } = opened.aside;
@@ -81,7 +85,7 @@ async function openProven(
   const { aside, ...rest } = parts;
   try {
     const identity = { origin, kind, instance, vkey };
-    return await openLog({ ...rest, identity, signer, verifier });
+    return await openLog({ ...rest, identity, signer, verifier, ...companionsOf(kind, parts.store) });
   } catch (error) {
     try {
       await parts.store.close();
@@ -90,6 +94,12 @@ async function openProven(
     }
     throw withEvidence(error, aside);
   }
+}
+
+/** What is demanded beside the leaves of a log of that kind: `openLog`'s and `proveStored`'s option. */
+export function companionsOf(kind: Kind, store: Store): { readonly proveCompanions?: ProveCompanions } {
+  if (kind === 'opaque') return {};
+  return { proveCompanions: (first, entries) => proveRecords(store, first, entries) };
 }
 
 /** Opens the database of the folder, its files set aside beforehand. Throws as `openFolderStore` does. */

@@ -16,10 +16,13 @@ import { systemClock } from '../log/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
+import { openVault } from '../vault/open-vault.ts';
+import { nodeEd25519, signAside } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
 import { readLogKey, readPolicy } from './log-key.ts';
 import { openFolderLog } from './open-log.ts';
 import type { ServeSettings } from './settings.ts';
+import { readVaultKeys } from './vault-keys.ts';
 import { readSoftware } from './version.ts';
 
 export interface ServiceOptions {
@@ -82,7 +85,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
     opened.tokens = tokens;
 
-    const { log } = await openFolderLog(folder, {
+    const { issuer } = folder;
+    const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder.paths);
+    const { log, store } = await openFolderLog(folder, {
       key,
       guard: settings.guard,
       acceptClock,
@@ -96,6 +101,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       },
     });
     opened.log = log;
+    const now = (): number => systemClock.now();
+    const vault =
+      issuer === undefined || vaultKeys === undefined
+        ? undefined
+        : await openVault({ ...vaultKeys, log, store, issuer, now, ed25519: { ...nodeEd25519, signAside } });
 
     const site: Site = {
       log,
@@ -104,12 +114,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       vkeys: [key.vkey],
       url: settings.publicUrl ?? main.url,
       software: readSoftware(),
-      now: () => systemClock.now(),
+      now,
+      ...(vault ? { statements: vault } : {}),
       mayReadRevealed: (authorization) => isKnown(() => tokens.authenticate(authorization)),
       onRequest: (request) => lines.request(request),
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
     };
-    const app = createApp(site, { authenticate: (authorization) => tokens.authenticate(authorization) });
+    const app = createApp(site, {
+      authenticate: (authorization) => tokens.authenticate(authorization),
+      ...(vault ? { vault } : {}),
+    });
     open?.serve(createPublicApp(site));
     main.serve(app);
     state = 'serving';

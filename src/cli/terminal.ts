@@ -1,4 +1,4 @@
-/** What a command may say and see: data to `out`, everything else to `err`, colour only where somebody looks. */
+/** What a command may read, say and see: data to `out`, everything else to `err`, colour only where somebody looks. */
 
 export interface Output {
   write(text: string): void;
@@ -6,6 +6,8 @@ export interface Output {
 }
 
 export interface Terminal {
+  /** What is piped in. */
+  readonly input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   readonly out: Output;
   readonly err: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,6 +18,10 @@ export interface Terminal {
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   return {
+    // Opened when somebody reads: a stream that nobody reads would keep the process from ending.
+    get input() {
+      return process.stdin;
+    },
     out: outputOf(process.stdout),
     err: outputOf(process.stderr),
     env: process.env,
@@ -45,6 +51,25 @@ export function paint(
   const { NO_COLOR: noColour, TERM: term } = terminal.env;
   if (!output.isTerminal || (noColour !== undefined && noColour !== '') || term === 'dumb') return text;
   return `\u001b[${COLOURS[colour]}m${text}\u001b[0m`;
+}
+
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Somebody else's text as one line that moves no cursor, sets no colour and turns no direction. */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
+/** A count and what is counted: `1 event`, `2 events`. */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+const SHELL_WORD = /^[\w@%+=:,./-]+$/;
+
+/** A word for a POSIX shell. */
+export function shellQuote(text: string): string {
+  return SHELL_WORD.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Lines of a name and a value, the values below each other. */

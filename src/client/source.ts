@@ -1,9 +1,9 @@
 /** The public files of a log, by their C2SP tlog-tiles paths: `checkpoint`, `tile/0/000.p/42`, `tile/entries/000`. */
 
 import { NewelError } from '../errors.ts';
-import { concatBytes } from '../core/bytes.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
+import { readCapped } from './read-capped.ts';
 
 export interface LogSource {
   /** The file, or `undefined` where the log says that it has none. Rejects with `unreachable` for anything else. */
@@ -29,7 +29,7 @@ export function httpSource(url: string, options: HttpSourceOptions = {}): LogSou
       try {
         response = await fetch(where, { signal: AbortSignal.timeout(timeoutMs), redirect: 'error' });
         if (response.status === 404) return undefined;
-        if (response.ok) return await readCapped(response);
+        if (response.ok) return await readCapped(response, MAX_FILE_BYTES, 'any public file');
       } catch (error) {
         if (error instanceof NewelError) throw error;
         throw new NewelError('unreachable', `${where} does not answer`, { cause: error });
@@ -37,20 +37,4 @@ export function httpSource(url: string, options: HttpSourceOptions = {}): LogSou
       throw new NewelError('unreachable', `${where} answers ${response.status}`);
     },
   };
-}
-
-async function readCapped(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const reader = response.body?.getReader();
-  for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
-    const chunk: Uint8Array = next.value;
-    length += chunk.length;
-    if (length > MAX_FILE_BYTES) {
-      await reader?.cancel();
-      throw new NewelError('too_large', `the answer is larger than any public file, ${MAX_FILE_BYTES} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return concatBytes(...chunks);
 }

@@ -7,21 +7,15 @@
  */
 
 import type { Context, Hono } from 'hono';
-import type { Principal } from '../access/principal.ts';
 import { NewelError } from '../errors.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
-import { declaredLength, readBody } from './body.ts';
+import { declaredLength } from './body.ts';
 import { CACHE, initOf, NOSNIFF, respond, TEXT } from './respond.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
 import { headerOf, queryOf } from './target.ts';
 import { UploadShares } from './upload-shares.ts';
-
-/** What writing needs beside the site. */
-export interface WriteSite {
-  /** Throws `unauthenticated`. */
-  authenticate(authorization: string | undefined): Principal;
-}
+import type { WriteSite } from './write-site.ts';
 
 const ADDED = initOf(200, {
   'Content-Type': TEXT,
@@ -43,26 +37,11 @@ async function add(c: Context, { log }: Site, write: WriteSite, shares: UploadSh
   const bytes = declaredLength(c, MAX_ENTRY_BYTES);
   const reservation = log.reserve(bytes);
   try {
-    const entry = await readShared(c, bytes, shares, principal);
+    const entry = await shares.read(c, bytes, { name: principal.name, reservation });
     const { index } = await log.append({ entry, reservation });
     return respond(c, `${index}\n`, ADDED);
   } finally {
     // Of no effect once the entry has taken its place.
     reservation.release();
-  }
-}
-
-/** The body, read on the share of its token. */
-async function readShared(
-  c: Context,
-  bytes: number,
-  shares: UploadShares,
-  { name }: Principal,
-): Promise<Uint8Array> {
-  const release = shares.take(name, bytes);
-  try {
-    return await readBody(c, bytes);
-  } finally {
-    release();
   }
 }

@@ -8,15 +8,14 @@ import type { Context } from 'hono';
 import { concatBytes } from '../core/bytes.ts';
 import { NewelError } from '../errors.ts';
 import { isDecimal } from '../formats/decimal.ts';
-import { incomingOf } from './target.ts';
+import { headerOf, incomingOf } from './target.ts';
 
 /**
  * How many bytes a body of at most `maxBytes` can have: what `Content-Length` says, else all of them.
  * Throws `too_large` if it says more, before anything is read.
  */
 export function declaredLength(c: Context, maxBytes: number): number {
-  const incoming = incomingOf(c.env);
-  const text = incoming ? incoming.headers['content-length'] : c.req.header('content-length');
+  const text = headerOf(c, 'content-length');
   if (text === undefined) return maxBytes;
   if (!isDecimal(text)) throw new NewelError('malformed', 'Content-Length is not a decimal number');
   if (Number(text) > maxBytes) throw tooLarge(maxBytes);

@@ -3,13 +3,17 @@
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { formatBase64 } from '../formats/base64.ts';
-import { type Html, respondPage } from './page.ts';
+import { dataElement, type Html, type PageScript, pageScript, respondPage } from './page.ts';
 import { formatTime } from './respond.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
+import { trustFileOf } from './trust.ts';
+import { readVerifierScript } from './verifier-script.ts';
 
 export function addLandingRoute(app: Hono, site: Site): void {
-  addRoute(app, site, '/', (c) => showLanding(c, site));
+  const text = site.statements && (site.verifierScript ?? readVerifierScript());
+  const script = text === undefined ? undefined : pageScript(text);
+  addRoute(app, site, '/', (c) => showLanding(c, site, script));
 }
 
 const KIND_WORDS = {
@@ -17,7 +21,8 @@ const KIND_WORDS = {
   events: 'A transparency log of step-up authentication events.',
 } as const;
 
-function showLanding(c: Context, { log, url, vkeys, software, now }: Site): Promise<Response> {
+function showLanding(c: Context, site: Site, script: PageScript | undefined): Promise<Response> {
+  const { log, url, vkeys, software, now } = site;
   const { origin, kind } = log.identity;
   const { size, root, timeMs } = log.published;
   const body = html`
@@ -35,12 +40,12 @@ function showLanding(c: Context, { log, url, vkeys, software, now }: Site): Prom
       </dd>
     </dl>
     <h2>${vkeys.length === 1 ? 'Key' : 'Keys'}</h2>
-    ${vkeys.map((vkey) => html`<pre>${vkey}</pre>`)}
+    ${vkeys.map((vkey) => html`<pre>${vkey}</pre>`)} ${script ? verifierBox(site) : ''}
     <h2>Read</h2>
     <ul class="card">
       ${LINKS.map(([path, what]) => link(path, what))} ${size > 0 ? leafLinks(size) : ''}
     </ul>
-    <h2>Verify</h2>
+    <h2>Follow</h2>
     <p>Keep what you pin, then compare: a later checkpoint must extend an earlier one.</p>
     <pre>
 curl -fs ${url}/v1/log > log.json
@@ -52,7 +57,44 @@ newel fsck --url ${url}</pre>
     </p>
     <footer>${software.name} ${software.version}</footer>
   `;
-  return respondPage(c, origin, body);
+  return respondPage(c, origin, body, script);
+}
+
+/** Where `client/page.ts` works. It is shown when that runs. */
+function verifierBox(site: Site): Html {
+  return html`
+    <h2>Verify a receipt</h2>
+    <noscript>This needs JavaScript. <code>newel verify</code> does the same.</noscript>
+    <div class="card" id="verifier" hidden>
+      <p>
+        Drop a receipt anywhere on this page. It is verified here, in the page: nothing is sent, and a copy of
+        this page on your disk does the same.
+      </p>
+      <p>
+        <label for="receipt-file">Choose a receipt</label>
+        <input type="file" id="receipt-file" accept=".json,application/json" multiple />
+      </p>
+      <p>
+        <label for="receipt-text">or paste it</label>
+        <textarea id="receipt-text" rows="3" spellcheck="false" autocomplete="off"></textarea>
+      </p>
+      <p id="trust-state" role="status"></p>
+      <details>
+        <summary>Whose word this takes</summary>
+        <p>
+          A server that lies can hand out keys to match. To pin means to save
+          <a href="./v1/log"><code>/v1/log</code></a> once, to compare it with what the operator has published
+          elsewhere, and to believe that file from then on, whatever a server says later.
+        </p>
+        <p>
+          <label for="trust-file">Use a trust file of your own</label>
+          <input type="file" id="trust-file" accept=".json,application/json" />
+        </p>
+      </details>
+      <div id="verdict" role="status" aria-live="polite"></div>
+    </div>
+    ${dataElement('trust', trustFileOf(site))}
+  `;
 }
 
 const LINKS = [

@@ -2,15 +2,14 @@
 
 import type { Context, Hono } from 'hono';
 import { HASH_SIZE } from '../core/hash.ts';
-import { proveInclusion, verifyInclusion } from '../core/proof.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import { NewelError } from '../errors.ts';
 import { formatBase64 } from '../formats/base64.ts';
-import type { Checkpoint } from '../formats/checkpoint.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { formatTlogProof } from '../formats/tlog-proof.ts';
-import { type Bound, boundOf, cachingOf, findIndex } from './bound.ts';
+import { boundOf, cachingOf, findIndex } from './bound.ts';
 import { OwnHeads } from './heads.ts';
+import { coveringNote, provenPath } from './leaf-proof.ts';
 import { formatJson, JSON_INIT, JSON_TYPE, respond, TEXT_INIT } from './respond.ts';
 import { respondLarge } from './respond-large.ts';
 import { addRoute } from './route.ts';
@@ -117,30 +116,6 @@ async function showProof(c: Context, site: Site, heads: OwnHeads): Promise<Respo
   const isPrivate = head.size > site.log.published.size;
   const proof = formatTlogProof({ index, path, checkpoint: note });
   return respond(c, proof, TEXT_INIT[cachingOf({ ...bound, isPrivate }, 'short')]);
-}
-
-/**
- * The checkpoint that a proof stands on: the earliest kept one that covers the leaf, so that its witnesses' times bound
- * the leaf from above; for a leaf that is not published, which only the bearer of a token gets here, the signed head.
- */
-async function coveringNote(site: Site, heads: OwnHeads, index: number): Promise<Uint8Array> {
-  const { published, revealed } = site.log;
-  if (index >= published.size) return revealed.checkpoint;
-  const kept = await site.log.checkpointCovering(index);
-  // What is kept is durable a moment before it is published; until then the slot's own checkpoint serves.
-  return kept && heads.open(kept.checkpoint).size <= published.size ? kept.checkpoint : published.checkpoint;
-}
-
-/** The audit path of a leaf, checked by our own verifier against the root that was signed. */
-async function provenPath(
-  site: Site,
-  index: number,
-  { size, root }: Pick<Bound | Checkpoint, 'size' | 'root'>,
-): Promise<Uint8Array[]> {
-  const path = await proveInclusion(index, size, site.log.hashes(size));
-  const [leafHash] = await site.log.hashes(size)([{ level: 0, index }]);
-  verifyInclusion(index, size, leafHash!, path, root);
-  return path;
 }
 
 function leafRefOf(c: Context): LeafRef {

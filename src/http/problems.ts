@@ -9,7 +9,7 @@
  */
 
 import type { Context } from 'hono';
-import { type ErrorCode, NewelError } from '../errors.ts';
+import { type ErrorCode, EventInvalidError, NewelError } from '../errors.ts';
 import { QueueFullError } from '../log/log.ts';
 import { NoRoomError } from './answer-room.ts';
 import { CACHE, initOf, NOSNIFF, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
@@ -32,7 +32,12 @@ export type ProblemCode = Extract<
   | 'not_found'
   | 'method_not_allowed'
   | 'not_acceptable'
+  | 'unsupported_media_type'
+  | 'id_conflict'
   | 'too_large'
+  | 'event_invalid'
+  | 'schema_unknown'
+  | 'no_witnesses'
   | 'queue_full'
   | 'storage_failed'
   | 'internal'
@@ -42,7 +47,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   malformed: {
     status: 400,
     title: 'Malformed request',
-    help: 'Something in the request is not in the one form that is accepted: a number with a sign, a leading zero, an exponent or a value of 2^53 and more; a hash that is not 64 lower-case hex digits; a query key that is unknown, missing or repeated; a body that ended early. The detail says which. Sending it again will not help.',
+    help: 'Something in the request is not in the one form that is accepted: a number with a sign, a leading zero, an exponent or a value of 2^53 and more; a hash that is not 64 lower-case hex digits; a query key that is unknown, missing or repeated; a body that ended early. In JSON: bytes that are not UTF-8, a member name that one object has twice, or a number whose value no double has exactly. The detail says which. Sending it again will not help.',
   },
   unauthenticated: {
     status: 401,
@@ -53,12 +58,12 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   forbidden: {
     status: 403,
     title: 'Forbidden',
-    help: 'The token is valid, but its role does not allow this. Adding entries needs a token of the role “submit”.',
+    help: 'The token is valid, but it does not allow this. Adding entries and submitting events needs a token of the role “submit”, and an event names one of the sources of its token; reading events needs “submit”, for those of its own sources, or “audit”.',
   },
   not_found: {
     status: 404,
     title: 'Not found',
-    help: 'There is nothing here, or not yet. The public routes go no further than the newest published checkpoint: a leaf, a tile or a tree size beyond it is answered so until it is published, usually within a second or two. Paths have one spelling: no percent-encoding, no dot segments, no double slashes, and no query on a tile.',
+    help: 'There is nothing here, or not yet. The public routes go no further than the newest published checkpoint: a leaf, a tile or a tree size beyond it is answered so until it is published, usually within a second or two. Paths have one spelling: no percent-encoding, no dot segments, no double slashes, and no query on a tile. An event of a source that the token does not speak for is answered as one that does not exist.',
   },
   method_not_allowed: {
     status: 405,
@@ -70,10 +75,36 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     title: 'Not acceptable',
     help: 'The header “Accept” excludes the only media type that this route has.',
   },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    help: 'An event is sent as one JSON object, with “Content-Type: application/json” and no “Content-Encoding”. JSON is UTF-8; a “charset” may say so and nothing else. Arrays and “application/x-ndjson” are not taken: send the events one by one.',
+    headers: { Accept: 'application/json', 'Accept-Encoding': 'identity' },
+  },
+  id_conflict: {
+    status: 409,
+    title: 'Id conflict',
+    help: 'The source has submitted an event of this “id” before, and its content was another. The same event may be sent again, however often; another event needs another “id”. Nothing was stored.',
+  },
   too_large: {
     status: 413,
     title: 'Too large',
     help: 'The body has more bytes than are taken. They are counted as they arrive, so that a wrong or missing “Content-Length” changes nothing. The limits are in “/v1/log”.',
+  },
+  event_invalid: {
+    status: 422,
+    title: 'Event invalid',
+    help: 'The body is JSON, and breaks rules of the schema of events. “errors” lists what is wrong, up to 20 faults at once, each with a JSON Pointer (RFC 6901) to where it is and the rule in words. Values are never repeated. Sending it again will not help.',
+  },
+  schema_unknown: {
+    status: 422,
+    title: 'Schema unknown',
+    help: 'The member “schema” names none that this log takes. Those that it takes are listed in “/v1/log”.',
+  },
+  no_witnesses: {
+    status: 422,
+    title: 'No witnesses',
+    help: 'The level “witnessed” was asked for, and the policy of this log names no witnesses, so that no waiting would reach it. Nothing was stored. Ask for “signed”, which is the default.',
   },
   queue_full: {
     status: 503,
@@ -103,7 +134,7 @@ export interface Occurrence {
   /** Whether pages of any origin may read it, as all answers of public routes; they may unless it says no. */
   readonly isPublic?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly members?: Readonly<Record<string, string | number>>;
+  readonly members?: Readonly<Record<string, unknown>>;
 }
 
 export function respondProblem(
@@ -137,9 +168,18 @@ export function respondError(
     return respondProblem(c, site, 'internal', 'the server failed; the request may be right', { isPublic });
   }
   if (error.code === 'storage_failed') report(site, error);
-  const isFull = error instanceof QueueFullError || error instanceof NoRoomError;
-  const members = isFull ? { limit: error.limit, unit: error.unit } : {};
-  return respondProblem(c, site, error.code, error.message, { isPublic, members });
+  return respondProblem(c, site, error.code, error.message, { isPublic, members: membersOf(error) });
+}
+
+/** What an error carries beside its code. */
+function membersOf(error: NewelError): Record<string, unknown> {
+  if (error instanceof QueueFullError || error instanceof NoRoomError) {
+    return { limit: error.limit, unit: error.unit };
+  }
+  if (error instanceof EventInvalidError) {
+    return { errors: error.faults.map(({ pointer, detail }) => ({ pointer, detail })) };
+  }
+  return {};
 }
 
 /** A log that has stopped throws the same error at everyone. */

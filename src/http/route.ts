@@ -16,21 +16,26 @@ export interface RouteOptions {
   readonly method?: 'GET' | 'POST';
   /** The media type of the answer, where `Accept` is to be honoured. */
   readonly produces?: string;
+  /** For pages of any origin; what is read is, and what is written is not, unless this says otherwise. */
+  readonly isPublic?: boolean;
 }
 
-/**
- * Adds a route whose failures are answered as problems and whose answers are signalled. GET brings HEAD with it. What is
- * not read but written is for no page of another origin.
- */
+/** Handlers of routes that are for no page of another origin. */
+const privateHandlers = new WeakSet<object>();
+
+export function isPrivateRoute(handler: object): boolean {
+  return privateHandlers.has(handler);
+}
+
+/** Adds a route whose failures are answered as problems and whose answers are signalled. GET brings HEAD with it. */
 export function addRoute(
   app: Hono,
   site: Site,
   path: string,
   handler: Handler,
-  { method = 'GET', produces }: RouteOptions = {},
+  { method = 'GET', produces, isPublic = method === 'GET' }: RouteOptions = {},
 ): void {
   const { onRequest } = site;
-  const isPublic = method === 'GET';
   const handle: Handler = (c) => {
     try {
       if (produces !== undefined) assertAccepted(c, produces);
@@ -42,7 +47,9 @@ export function addRoute(
       return respondError(c, site, error, { isPublic });
     }
   };
-  app.on(method, path, onRequest ? signalled(handle, path, onRequest) : handle);
+  const routed = onRequest ? signalled(handle, path, onRequest) : handle;
+  if (!isPublic) privateHandlers.add(routed);
+  app.on(method, path, routed);
 }
 
 /** The same handler, telling of each answer. */

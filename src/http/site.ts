@@ -1,9 +1,22 @@
 /** What the routes are told about the log that they show. */
 
+import type { Ed25519Jwk } from '../formats/jwk.ts';
 import type { Verifier } from '../formats/note.ts';
 import type { Log } from '../log/log.ts';
 import type { AnswerRoom } from './answer-room.ts';
 import type { AnsweredRequest } from './signals.ts';
+
+/** What anyone may know about the statements of a log of events. */
+export interface Statements {
+  /** `iss` of every statement. */
+  readonly issuer: string;
+  /** Public keys that sign or signed statements, the current one first. */
+  readonly jwks: { readonly keys: readonly Ed25519Jwk[] };
+  /** Schemas of events that are accepted. */
+  readonly schemas: readonly string[];
+  /** Bytes that an event may have, as it is sent. */
+  readonly maxEventBytes: number;
+}
 
 export interface Site {
   readonly log: Log;
@@ -15,6 +28,10 @@ export interface Site {
   readonly verifier: Verifier;
   /** The text of the tlog-policy. */
   readonly policy: string;
+  /** Only of a log of events. */
+  readonly statements?: Statements;
+  /** The script of the landing page's verifier; by default the one that the package was built with. */
+  readonly verifierScript?: string;
   readonly software: { readonly name: string; readonly version: string };
   /** Milliseconds since 1970, UTC. */
   readonly now: () => number;

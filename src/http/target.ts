@@ -78,8 +78,20 @@ export function parseLeafRef(text: string): LeafRef {
   );
 }
 
-/** The value of a header. Node has parsed it already where there is Node. */
-export function headerOf(c: Context, name: 'authorization' | 'if-none-match' | 'accept'): string | undefined {
+/** Headers that routes look at. */
+export type HeaderName =
+  | 'accept'
+  | 'authorization'
+  | 'content-encoding'
+  | 'content-length'
+  | 'content-type'
+  | 'idempotency-key'
+  | 'if-none-match'
+  | 'prefer';
+
+/** The value of a header; of several, all of them behind commas. Node has parsed it already where there is Node. */
+export function headerOf(c: Context, name: HeaderName): string | undefined {
   const incoming = incomingOf(c.env);
-  return incoming ? incoming.headers[name] : c.req.header(name);
+  const value = incoming ? incoming.headers[name] : c.req.header(name);
+  return typeof value === 'object' ? value.join(', ') : value;
 }

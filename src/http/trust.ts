@@ -11,7 +11,7 @@ import { OwnHeads } from './heads.ts';
 import { MAX_LEAVES } from './leaves.ts';
 import { formatTime, JSON_TYPE, respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
-import type { Site } from './site.ts';
+import type { Site, Statements } from './site.ts';
 import { queryOf } from './target.ts';
 
 export function addTrustRoutes(app: Hono, site: Site): void {
@@ -19,24 +19,53 @@ export function addTrustRoutes(app: Hono, site: Site): void {
   const produces = JSON_TYPE;
   addRoute(app, site, '/v1/log', (c) => showLog(c, site), { produces });
   addRoute(app, site, '/v1/tree-head', (c) => showTreeHead(c, site, heads), { produces });
-  addRoute(app, site, '/.well-known/jwks.json', () => {
-    throw new NewelError('not_found', 'a log of opaque entries signs no statements and has no keys for them');
-  });
+  addRoute(app, site, '/.well-known/jwks.json', (c) => showJwks(c, site));
 }
 
 function showLog(c: Context, site: Site): Response {
   queryOf(c, []);
-  const { log, url, vkeys, policy, software } = site;
+  return respondJson(c, trustFileOf(site), 'short');
+}
+
+/** The one thing to pin about the log. */
+export function trustFileOf({
+  log,
+  url,
+  vkeys,
+  policy,
+  statements,
+  software,
+}: Site): Record<string, unknown> {
   const { origin, kind } = log.identity;
   const limits = {
     max_entry_bytes: MAX_ENTRY_BYTES,
+    ...(statements && { max_event_bytes: statements.maxEventBytes }),
     max_leaves: MAX_LEAVES,
     max_queue_entries: log.limits.maxQueueEntries,
     max_queue_bytes: log.limits.maxQueueBytes,
     max_publish_delay: MAX_PUBLISH_DELAY_MS / 1000,
   };
   const { name, version } = software;
-  return respondJson(c, { origin, kind, url, vkeys, policy, limits, software: { name, version } }, 'short');
+  return {
+    origin,
+    kind,
+    url,
+    vkeys,
+    policy,
+    ...(statements && pinnedOf(statements)),
+    limits,
+    software: { name, version },
+  };
+}
+
+function pinnedOf({ issuer, jwks, schemas }: Statements): Pick<Statements, 'issuer' | 'jwks' | 'schemas'> {
+  return { issuer, jwks, schemas };
+}
+
+/** The keys of statements: a JWK Set (RFC 7517 §5). Queries are ignored, as by whoever serves such a file. */
+function showJwks(c: Context, { statements }: Site): Response {
+  if (statements) return respondJson(c, statements.jwks, 'short');
+  throw new NewelError('not_found', 'a log of opaque entries signs no statements and has no keys for them');
 }
 
 function showTreeHead(c: Context, site: Site, heads: OwnHeads): Response {
@@ -50,17 +79,16 @@ function showTreeHead(c: Context, site: Site, heads: OwnHeads): Response {
   return respondJson(c, body, isPrivate ? 'private' : 'short');
 }
 
-/** Only what the verifier found in the lines is called a level. The policy's quorum is none, so there is one level. */
 function headOf(
   { timeMs, checkpoint }: { readonly timeMs: number; readonly checkpoint: Uint8Array },
   heads: OwnHeads,
 ): Record<string, string | number> {
-  const { size, root } = heads.open(checkpoint);
+  const { size, root, level } = heads.open(checkpoint);
   return {
     tree_size: size,
     root_hash: formatBase64(root),
     time: formatTime(timeMs),
-    level: 'signed',
+    level,
     checkpoint: decodeUtf8(checkpoint),
   };
 }

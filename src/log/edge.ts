@@ -1,6 +1,6 @@
 /**
- * The right edge: all that the writer remembers of the tree. A compact range for the root, and the rightmost tile of
- * each level in memory, so that a round reads nothing. Recovery re-plays rounds through this same class.
+ * The right edge: all that the writer remembers of the tree. A compact range for the root, the rightmost tile of each
+ * level in memory, so that a round reads nothing, and the nodes of the last tiles, so that its proofs hash little. Recovery re-plays rounds through this same class.
  *
  * The sequencer owns it and is the only one to append. Readers may look at its tiles: bytes below a revealed width
  * never change again, and a full tile makes place for a fresh array, it is not overwritten.
@@ -10,7 +10,8 @@ import { HASH_SIZE } from '../core/hash.ts';
 import { CompactRange } from '../core/range.ts';
 import { edgeTiles, hashesAt, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, tileHashReader } from '../core/tile.ts';
 import type { TileReader } from '../core/tile.ts';
-import { nodesOf } from '../core/tree.ts';
+import { type Node, nodesOf } from '../core/tree.ts';
+import { RecentNodes } from './recent-nodes.ts';
 
 export interface EdgeTile {
   readonly level: number;
@@ -24,6 +25,7 @@ export interface EdgeTile {
 export class Edge {
   readonly #range: CompactRange;
   readonly #tiles: EdgeTile[] = [];
+  readonly #nodes = new RecentNodes();
   #changed = new Set<EdgeTile>();
   /** The tiles of the last `takeChanged`: until they are committed, the full ones among them are only here. */
   #taken = new Set<EdgeTile>();
@@ -45,6 +47,7 @@ export class Edge {
       tile.data.set(byLevel.get(level)?.data.subarray(0, width * HASH_SIZE) ?? []);
       tile.width = width;
       edge.#tiles.push(tile);
+      edge.#nodes.addTile(tile);
     }
     return edge;
   }
@@ -58,9 +61,20 @@ export class Edge {
   }
 
   append(leafHash: Uint8Array): void {
-    this.#range.append(leafHash, (treeLevel, _index, hash) => {
+    this.#range.append(leafHash, (treeLevel, index, hash) => {
       if (treeLevel % TILE_HEIGHT === 0) this.#push(treeLevel / TILE_HEIGHT, hash);
+      else this.#nodes.add(treeLevel, index, hash);
     });
+  }
+
+  /** A node of the tree so far, if it is at hand. */
+  node(node: Node): Uint8Array | undefined {
+    const { level, index } = node;
+    if ((index + 1) * 2 ** level > this.size) return undefined;
+    if (level % TILE_HEIGHT !== 0) return this.#nodes.get(node);
+    const tile = this.tile(level / TILE_HEIGHT, Math.floor(index / TILE_WIDTH));
+    const at = (index % TILE_WIDTH) * HASH_SIZE;
+    return tile?.data.subarray(at, at + HASH_SIZE);
   }
 
   /** A tile that is not to be sought in the store: the rightmost of its level, or one that a round is committing. */

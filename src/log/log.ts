@@ -30,6 +30,7 @@ import {
   readCheckpointCovering,
 } from './publish.ts';
 import { recover } from './recover.ts';
+import type { ProveCompanions } from './prove-rounds.ts';
 import { provedMarkRow } from './round.ts';
 import { formatRoundRecord, NO_PREVIOUS, type SignedHead } from './round-record.ts';
 import { type Appended, Sequencer } from './sequencer.ts';
@@ -40,12 +41,15 @@ export type { Appended } from './sequencer.ts';
 export type { KeptCheckpoint, Publication } from './publish.ts';
 export type { SignedHead } from './round-record.ts';
 export { type PoolLimits, QueueFullError, type Reservation } from './pool.ts';
+export type { ProveCompanions } from './prove-rounds.ts';
 
 export interface AppendInput {
   /** The leaf's bytes, at most 65,535. */
   readonly entry: Uint8Array;
   /** Called once, synchronously, when the round knows the index: puts in the caller's own key range, same batch. */
   readonly companions?: Companions;
+  /** Bytes of the companions' rows, at most: they take room in queue and round. */
+  readonly companionBytes?: number;
   /** Room taken beforehand; without it, room is taken now. */
   readonly reservation?: Reservation;
 }
@@ -60,7 +64,7 @@ export interface Log {
   /** Whether an entry would be taken now, room permitting. */
   readonly accepting: boolean;
 
-  /** Takes room for an entry of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
+  /** Takes room for an entry, companions included, of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
   reserve(bytes: number): Reservation;
   /**
    * Resolves when a signed, durable head covers the entry. Rejects with `too_large` or `queue_full`, having done
@@ -128,6 +132,8 @@ export interface OpenOptions {
   readonly publishIntervalMs?: number;
   readonly republishIntervalMs?: number;
   readonly acceptClock?: boolean;
+  /** What whoever appends demands of its companions, beside each leaf that is proven at open. */
+  readonly proveCompanions?: ProveCompanions;
   readonly onSignal?: Listener;
 }
 
@@ -138,7 +144,17 @@ export async function openLog(options: OpenOptions): Promise<Log> {
   const onSignal = harmless(options.onSignal ?? (() => {}));
   const startedMs = performance.now();
   const acceptClock = options.acceptClock ?? false;
-  const recovered = await recover({ store, guard, identity, verifier, clock, acceptClock, onSignal });
+  const { proveCompanions } = options;
+  const recovered = await recover({
+    store,
+    guard,
+    identity,
+    verifier,
+    clock,
+    acceptClock,
+    proveCompanions,
+    onSignal,
+  });
   const { head, edge, published, provedRounds, acceptedClock } = recovered;
 
   const limits = options.limits ?? POOL_LIMITS;
@@ -188,12 +204,13 @@ export async function openLog(options: OpenOptions): Promise<Log> {
       return sequencer.accepting;
     },
     reserve: (bytes) => sequencer.reserve(bytes),
-    async append({ entry, companions, reservation }) {
+    async append({ entry, companions, companionBytes = 0, reservation }) {
       if (entry.length > MAX_ENTRY_BYTES) {
         reservation?.release();
         throw new NewelError('too_large', `an entry has at most ${MAX_ENTRY_BYTES} bytes`);
       }
-      return sequencer.append({ entry, companions }, reservation ?? sequencer.reserve(entry.length));
+      const room = reservation ?? sequencer.reserve(entry.length + companionBytes);
+      return sequencer.append({ entry, companions, companionBytes }, room);
     },
     peekTile: (tile) => tree.peekTile(tile),
     readTile: (tile) => tree.readTile(tile),

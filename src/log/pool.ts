@@ -40,6 +40,8 @@ export interface Reservation {
 export interface PooledEntry {
   readonly entry: Uint8Array;
   readonly companions: Companions | undefined;
+  /** Bytes of the companions' rows, at most; they count like those of the entry. */
+  readonly companionBytes: number;
 }
 
 /** What a group's callers are told: where it begins, and the head that covers it. */
@@ -99,7 +101,7 @@ export class Pool<Head> {
 
   /** Adds an entry in place of its reservation. Returns its group and its place in it. */
   add(pooled: PooledEntry, reservation: Reservation): { group: Group<Head>; place: number } {
-    const bytes = pooled.entry.length;
+    const bytes = pooled.entry.length + pooled.companionBytes;
     if (bytes > reservation.bytes) throw new RangeError('entry is larger than its reservation');
     reservation.release();
     this.#queuedEntries += 1;

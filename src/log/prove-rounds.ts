@@ -16,17 +16,23 @@ import { hashRoundRecord, parseRoundRecord, type RoundRecord } from './round-rec
 
 /** Rounds that are read and proven at a time. */
 const ROUNDS_AT_ONCE = 512;
+/** Leaves beside which is looked at a time. */
+const COMPANIONS_AT_ONCE = 1024;
 
 export interface StoredRound extends RoundRecord {
   readonly round: number;
   readonly hash: Uint8Array;
 }
 
+/** Demands of what is kept beside the leaves from `first` on, whose entries are given. Throws `log_refused`. */
+export type ProveCompanions = (first: number, entries: readonly Uint8Array[]) => Promise<void>;
+
 /** Re-plays every round from the mark to the last one. */
 export async function proveRounds(
   store: Store,
   mark: number,
   last: StoredRound,
+  proveCompanions: ProveCompanions | undefined,
 ): Promise<{ edge: Edge; provedRounds: number }> {
   const [marked] = await store.scan({ from: roundKey(mark), to: roundKey(mark + 1), limit: 1 });
   if (!marked) throw damaged(mark, 'its record is missing');
@@ -36,7 +42,7 @@ export async function proveRounds(
     const end = Math.min(next + ROUNDS_AT_ONCE, last.round + 1);
     const rows = await store.scan({ from: roundKey(next), to: roundKey(end), limit: ROUNDS_AT_ONCE });
     const rounds = chainRounds(previous, rows, end);
-    await proveEntries(store, edge, rounds);
+    await proveEntries(store, edge, rounds, proveCompanions);
     previous = rounds.at(-1)!;
   }
   await compareTiles(store, edgeOf(edge, last.size), last.round);
@@ -92,22 +98,37 @@ function chainRounds(previous: StoredRound, rows: readonly Row[], end: number): 
 }
 
 /** Hashes the stored entries of the rounds into the edge and compares root by root, full tile by full tile. */
-async function proveEntries(store: Store, edge: Edge, rounds: readonly StoredRound[]): Promise<void> {
+async function proveEntries(
+  store: Store,
+  edge: Edge,
+  rounds: readonly StoredRound[],
+  proveCompanions: ProveCompanions | undefined,
+): Promise<void> {
   const from = rounds[0]!.first;
   const to = rounds.at(-1)!.size;
   const runs = runReader(store, from, to);
   const full: { tile: EdgeTile; round: number }[] = [];
+  let entries: Uint8Array[] = [];
+  const proveBeside = async (): Promise<void> => {
+    if (entries.length > 0) await proveCompanions?.(edge.size - entries.length, entries);
+    entries = [];
+  };
   for (const round of rounds) {
     for (const start of runStarts(round.first, round.size)) {
       const end = Math.min(round.size, (Math.floor(start / TILE_WIDTH) + 1) * TILE_WIDTH);
       const row = await runs(start);
       if (!row) throw damaged(round.round, `its entries from leaf ${start} are missing`);
-      for (const entry of parseRun(row.value, end - start, round.round)) edge.append(hashLeaf(entry));
+      for (const entry of parseRun(row.value, end - start, round.round)) {
+        edge.append(hashLeaf(entry));
+        if (proveCompanions) entries.push(entry);
+      }
+      if (entries.length >= COMPANIONS_AT_ONCE) await proveBeside();
     }
     if (!equalBytes(edge.root(), round.root)) throw damaged(round.round, 'its entries have another root');
     for (const tile of edge.takeChanged())
       if (tile.width === TILE_WIDTH) full.push({ tile, round: round.round });
   }
+  await proveBeside();
   if (full.length === 0) return;
   const stored = await store.getMany(full.map(({ tile }) => tileKey(tile.level, tile.index)));
   full.forEach(({ tile, round }, i) => {

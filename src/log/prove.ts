@@ -29,6 +29,7 @@ import { checkIdentity, formatIdentity, type Identity } from './identity.ts';
 import {
   damaged,
   parseStoredRound,
+  type ProveCompanions,
   proveRounds,
   storedTiles,
   type StoredRound,
@@ -42,6 +43,8 @@ export interface StoredParts {
   readonly guard: Guard;
   readonly identity: Identity;
   readonly verifier: Verifier;
+  /** What the appender demands of its companions; nothing without it. */
+  readonly proveCompanions?: ProveCompanions | undefined;
 }
 
 export interface Proven {
@@ -70,7 +73,8 @@ export async function proveStored(parts: StoredParts): Promise<Proven> {
   }
 }
 
-async function prove({ store, guard, identity, verifier }: StoredParts): Promise<Proven> {
+async function prove(parts: StoredParts): Promise<Proven> {
+  const { store, guard, identity, verifier, proveCompanions } = parts;
   const [storedIdentity, note, mark] = await store.getMany([identityKey, headKey, provedMarkKey]);
   if (!storedIdentity) throw damaged(0, 'the identity is missing');
   checkIdentity(storedIdentity, identity);
@@ -85,7 +89,7 @@ async function prove({ store, guard, identity, verifier }: StoredParts): Promise
       `its record has size ${last.size}, the signed head ${head.size}, or another root`,
     );
   }
-  const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last);
+  const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last, proveCompanions);
   const published = await provePublication(store, verifier, identity.origin, last);
 
   const { round, size, root, timeMs } = last;

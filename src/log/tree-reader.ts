@@ -12,7 +12,7 @@ import { concatBytes, equalBytes } from '../core/bytes.ts';
 import { HASH_SIZE, hashLeaf } from '../core/hash.ts';
 import { TILE_WIDTH } from '../core/tile.ts';
 import type { Tile } from '../core/tile.ts';
-import type { HashReader } from '../core/tree.ts';
+import type { HashReader, Node } from '../core/tree.ts';
 import { VerifiedTiles } from '../client/verified-tiles.ts';
 import { entriesPrefix, parseEntries } from '../formats/entry-bundle.ts';
 import { entriesKey, leafKey, numberOfKey, tileKey } from '../storage/keys.ts';
@@ -29,6 +29,7 @@ const MAX_LOADS = 2;
 
 export class TreeReader {
   readonly #store: Store;
+  readonly #edge: Edge;
   readonly #tiles: VerifiedTiles;
   readonly #onSignal: Listener;
   readonly #bundles = new BundleCache(CACHED_BUNDLE_BYTES);
@@ -38,6 +39,7 @@ export class TreeReader {
 
   constructor(store: Store, edge: Edge, cachedTiles: number, onSignal: Listener) {
     this.#store = store;
+    this.#edge = edge;
     this.#onSignal = onSignal;
     const source = {
       known: ({ level, index, width }: Tile): Uint8Array | undefined => {
@@ -98,10 +100,13 @@ export class TreeReader {
   }
 
   hashes(size: number): HashReader {
-    const read = this.#tiles.hashes(size);
+    const readTiles = this.#tiles.hashes(size);
     return async (nodes) => {
+      const hashes = nodes.map((node) => (isWithin(node, size) ? this.#edge.node(node) : undefined));
+      const missing = nodes.filter((_, i) => !hashes[i]);
       try {
-        return await read(nodes);
+        const read = missing.length > 0 ? (await readTiles(missing)).values() : [].values();
+        return hashes.map((hash) => hash ?? read.next().value!);
       } catch (error) {
         throw this.#damaged(`tree of ${size} leaves`, error);
       }
@@ -192,4 +197,8 @@ function checkEntries(entries: readonly Uint8Array[], tile: Uint8Array, place: n
     if (equalBytes(hashLeaf(entry), tile.subarray(at * HASH_SIZE, (at + 1) * HASH_SIZE))) return;
     throw new NewelError('malformed', `entry ${at} of the bundle is another`);
   });
+}
+
+function isWithin({ level, index }: Node, size: number): boolean {
+  return (index + 1) * 2 ** level <= size;
 }

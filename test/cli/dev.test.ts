@@ -21,9 +21,10 @@ async function readClient(cwd: string): Promise<Client> {
   return JSON.parse(await readFile(join(cwd, 'data', 'client.json'), 'utf8')) as Client;
 }
 
-async function statusOfAdd({ url, token }: Client): Promise<number> {
-  const headers = { Authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}/add`, { method: 'POST', body: 'x', headers });
+async function statusOfEvent({ url, token }: Client): Promise<number> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const body = await readFile(new URL('../../spec/examples/flat.json', import.meta.url));
+  const response = await fetch(`${url}/v1/events`, { method: 'POST', body, headers });
   await response.text();
   return response.status;
 }
@@ -63,8 +64,8 @@ test('dev makes a log and serves it on the next free port, in six lines of which
     () => true,
     () => false,
   );
-  if (hasCurl) assert.equal((await shell('sh', ['-c', attempt])).stdout, '0\n');
-  else assert.equal(await statusOfAdd(client), 200);
+  if (hasCurl) assert.match((await shell('sh', ['-c', attempt])).stdout, /"leaf_index":1,.*"level":"signed"/);
+  else assert.equal(await statusOfEvent(client), 201);
 
   const head = await runCli(['head'], { cwd });
   assert.match(head.out, /^log key +pinned by .*client\.json$/m);
@@ -92,8 +93,8 @@ test('dev makes a log and serves it on the next free port, in six lines of which
   assert.deepEqual(Object.keys(said ?? {}), ['url', 'origin', 'vkey', 'folder', 'client', 'try']);
   const renewed = await readClient(cwd);
   assert.notEqual(renewed.token, client.token);
-  assert.equal(await statusOfAdd(renewed), 200);
-  assert.equal(await statusOfAdd({ ...renewed, token: client.token }), 401);
+  assert.equal(await statusOfEvent(renewed), 201);
+  assert.equal(await statusOfEvent({ ...renewed, token: client.token }), 401);
   third.child.kill('SIGTERM');
   assert.equal((await third.ended).code, 0);
 });

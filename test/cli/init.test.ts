@@ -7,6 +7,8 @@ import { hashToken } from '../../src/access/token.ts';
 import { createFolder } from '../../src/cli/create-folder.ts';
 import { readFolder } from '../../src/cli/folder.ts';
 import { readLogKey, readPolicy } from '../../src/cli/log-key.ts';
+import { parseLogStatement } from '../../src/event/log-statement.ts';
+import { parseEntries } from '../../src/formats/entry-bundle.ts';
 import { systemClock } from '../../src/log/clock.ts';
 import { openGuard } from '../../src/log/guard.ts';
 import { runCli } from '../support/cli.ts';
@@ -22,7 +24,10 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const dir = join(cwd, 'log');
   assert.deepEqual((await readdir(dir)).toSorted(), ['db', 'keys', 'newel.json', 'policy', 'tokens.json']);
   for (const name of ['', 'keys']) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o700, name);
-  for (const name of ['newel.json', 'policy', 'tokens.json', 'keys/log-ed25519', '../log.guard']) {
+  const keys = ['log-ed25519', 'master', 'statement.jwks'];
+  assert.deepEqual((await readdir(join(dir, 'keys'))).toSorted(), keys);
+  const files = ['newel.json', 'policy', 'tokens.json', '../log.guard', ...keys.map((key) => `keys/${key}`)];
+  for (const name of files) {
     assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   }
 
@@ -46,12 +51,14 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const guard = await openGuard(folder.paths.guard);
   const { sequence, size } = await guard.read();
   await guard.close();
-  assert.deepEqual([sequence, size], [0, 0]);
+  // Round 1 is leaf 0, round 2 its publication.
+  assert.deepEqual([sequence, size], [2, 1]);
 });
 
-test('the empty tree is signed and published before anything is added', async (t) => {
+test('an opaque log begins empty, its tree signed and published', async (t) => {
   const cwd = await tempFolder(t);
-  await runCli(INIT, { cwd });
+  assert.equal((await runCli([...INIT, '--kind', 'opaque'], { cwd })).code, 0);
+  assert.deepEqual(await readdir(join(cwd, 'log', 'keys')), ['log-ed25519']);
   const { url } = await serveDiskLog(t, join(cwd, 'log'));
   const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
   assert.ok(
@@ -59,6 +66,41 @@ test('the empty tree is signed and published before anything is added', async (t
       'log.example/bank\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— log.example/bank ',
     ),
   );
+});
+
+test('an event log begins with its log statement, published', async (t) => {
+  const cwd = await tempFolder(t);
+  const { out } = await runCli([...INIT, '--issuer', 'https://bank.example/log'], { cwd });
+  assert.match(out, /^issuer +https:\/\/bank\.example\/log$/m);
+  const { url } = await serveDiskLog(t, join(cwd, 'log'));
+  const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+  assert.match(checkpoint, /^log\.example\/bank\n1\n/);
+  const bundle = new Uint8Array(await (await fetch(`${url}/tile/entries/000.p/1`)).arrayBuffer());
+  const [entry] = parseEntries(bundle, 1);
+  const jwks = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };
+  assert.deepEqual(parseLogStatement(entry!), {
+    kind: 'init',
+    origin: 'log.example/bank',
+    issuer: 'https://bank.example/log',
+    statement_keys: [jwks.keys[0]!.kid],
+    schemas: ['stepup/1'],
+    max_publish_delay: 60,
+  });
+});
+
+test('an issuer that is none, or of an opaque log, is refused before anything is made', async (t) => {
+  const cwd = await tempFolder(t);
+  for (const args of [
+    ['--issuer', 'bank.example'],
+    ['--issuer', 'http://bank.example'],
+    ['--issuer', 'https://bank.example/a b'],
+    ['--kind', 'opaque', '--issuer', 'https://bank.example'],
+  ]) {
+    const { code, err } = await runCli([...INIT, ...args], { cwd });
+    assert.equal(code, 2, args.join(' '));
+    assert.match(err, /issuer/);
+  }
+  assert.deepEqual(await readdir(cwd), []);
 });
 
 test('--json prints the same as data', async (t) => {
@@ -69,7 +111,7 @@ test('--json prints the same as data', async (t) => {
   assert.equal(code, 0, err);
   const made: unknown = JSON.parse(out);
   assert.ok(typeof made === 'object' && made !== null);
-  assert.deepEqual(Object.keys(made), ['origin', 'kind', 'vkey', 'folder', 'guard', 'tokens']);
+  assert.deepEqual(Object.keys(made), ['origin', 'kind', 'issuer', 'vkey', 'folder', 'guard', 'tokens']);
   assert.ok('guard' in made && made.guard === guard);
 
   // What init was told stays: serve finds the guard and says the URL.
@@ -139,7 +181,13 @@ test('an init that was interrupted is told by init and by serve, and nothing is 
   const now = (): number => {
     throw power;
   };
-  const options = { dir, origin: 'log.example/bank', guard: undefined, url: undefined };
+  const options = {
+    dir,
+    origin: 'log.example/bank',
+    kind: 'events' as const,
+    guard: undefined,
+    url: undefined,
+  };
   await assert.rejects(createFolder({ ...options, clock: { ...systemClock, now } }), power);
   for (const args of [
     INIT,

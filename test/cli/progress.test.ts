@@ -7,7 +7,13 @@ function terminalUnderTest(isTerminal: boolean): { terminal: Terminal; written: 
   const written: string[] = [];
   const output = { write: (text: string): void => void written.push(text), isTerminal };
   return {
-    terminal: { out: { ...output, write: () => assert.fail('to stdout') }, err: output, env: {}, cwd: '/' },
+    terminal: {
+      input: [],
+      out: { ...output, write: () => assert.fail('to stdout') },
+      err: output,
+      env: {},
+      cwd: '/',
+    },
     written,
   };
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { concatBytes, equalBytes } from '../../src/core/bytes.ts';
-import { EMPTY_ROOT, HASH_SIZE, hashLeaf, hashNode } from '../../src/core/hash.ts';
+import { EMPTY_ROOT, HASH_SIZE, hashBytes, hashLeaf, hashNode } from '../../src/core/hash.ts';
 
 const sha256 = (...parts: Uint8Array[]): Uint8Array =>
   new Uint8Array(createHash('sha256').update(Buffer.concat(parts)).digest());
@@ -26,6 +26,7 @@ test('the known hashes of nothing', () => {
 test('agrees with node:crypto, and keeps leaves and nodes apart', () => {
   fc.assert(
     fc.property(bytes, hash, hash, (entry, left, right) => {
+      assert.deepEqual(hashBytes(entry), sha256(entry));
       assert.deepEqual(hashLeaf(entry), sha256(Uint8Array.of(0), entry));
       assert.deepEqual(hashNode(left, right), sha256(Uint8Array.of(1), left, right));
       assert.notDeepEqual(hashLeaf(concatBytes(left, right)), hashNode(left, right));

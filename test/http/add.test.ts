@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import type { Context } from 'hono';
 import fc from 'fast-check';
@@ -11,7 +10,8 @@ import { declaredLength, readBody } from '../../src/http/body.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
 import type { Batch, Store } from '../../src/storage/store.ts';
-import { exchange, parseResponse } from '../support/http-target.ts';
+import { exchange, openSocket as open, parseResponse, until } from '../support/http-target.ts';
+import { described } from '../support/openapi.ts';
 import type { TestLogOptions } from '../support/test-log.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
 
@@ -24,7 +24,7 @@ interface Served extends TestSite {
 
 async function openServed(options: TestLogOptions = {}, write?: WriteSite): Promise<Served> {
   const opened = await openTestSite(options);
-  const app = write ? createApp(opened.site, write) : opened.app;
+  const app = write ? described(createApp(opened.site, write)) : opened.app;
   const listening = await listen({ host: '127.0.0.1', port: 0 });
   listening.serve(app);
   return {
@@ -44,25 +44,6 @@ const EVERYONE: WriteSite = {
 };
 
 const HEAD = 'POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer newel_submit\r\n';
-
-/** A connection on which nothing is sent but what the test sends. */
-async function open(port: number, first: string): Promise<Socket & { received: () => string }> {
-  const socket = connect(port, '127.0.0.1');
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  socket.on('error', () => {});
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
-  socket.write(first);
-  return Object.assign(socket, { received: () => Buffer.concat(chunks).toString('latin1') });
-}
-
-/** Waits for what other events of this process are about to make true. */
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    assert.ok(turn < 2000, 'it did not become true');
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
 
 function hasRoom({ test: { log } }: TestSite, bytes = 1): boolean {
   try {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { createApp } from '../../src/http/app.ts';
 import { ageInWords } from '../../src/http/landing.ts';
+import type { TestLogOptions } from '../support/test-log.ts';
 import { openTestSite } from '../support/test-site.ts';
 
 test('an age is said in its largest whole unit', () => {
@@ -45,6 +47,61 @@ test('a log without leaves has a page without links to leaves', async () => {
   assert.ok(!page.includes('/v1/leaves/'));
   assert.match(page, /<dd>0<\/dd>/);
   await log.log.close();
+});
+
+describe('the box that verifies receipts', () => {
+  const verifierScript = 'document.title="a<b";';
+
+  async function openPage(options: TestLogOptions, script = verifierScript) {
+    const { site, write, test: log, app } = await openTestSite(options);
+    const response = await createApp({ ...site, verifierScript: script }, write).request('/');
+    const trust = await (await app.request('/v1/log')).text();
+    await log.log.close();
+    return {
+      policy: response.headers.get('Content-Security-Policy') ?? '',
+      page: await response.text(),
+      trust,
+    };
+  }
+
+  test('has its script in the page, the one that the policy lets run, and no network', async () => {
+    const { policy, page } = await openPage({ kind: 'events' });
+    const scripts = [...page.matchAll(/<script>([^]*?)<\/script>/g)].map(([, script]) => script!);
+    assert.deepEqual(scripts, [verifierScript]);
+    const hash = createHash('sha256').update(verifierScript).digest('base64');
+    assert.ok(policy.includes(`script-src 'sha256-${hash}';`));
+    assert.ok(policy.includes("connect-src 'none'"));
+    assert.ok(!policy.includes('unsafe'));
+    // For a copy on disk: the same, but for what a header alone can say.
+    const meta = /<meta http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)?.[1];
+    assert.equal(`${meta?.replaceAll('&#39;', "'")}; frame-ancestors 'none'`, policy);
+  });
+
+  test('has the trust file beside it, letter by letter what can be pinned', async () => {
+    const origin = 'log.example/</script><!--x';
+    const { page, trust } = await openPage({ kind: 'events', origin });
+    const [, json = ''] = /<script type="application\/json" id="trust">([^]*?)<\/script>/.exec(page) ?? [];
+    assert.ok(!json.includes('<'));
+    const embedded = JSON.parse(json) as { origin: string };
+    assert.equal(embedded.origin, origin);
+    assert.deepEqual(embedded, JSON.parse(trust));
+    assert.match(page, /A server that lies can hand out keys to match/);
+  });
+
+  test('is not there where there is nothing to verify, or no script', async () => {
+    const { policy, page } = await openPage({ kind: 'opaque' });
+    assert.ok(!page.includes('<script') && !page.includes('id="verifier"'));
+    assert.ok(policy.includes("script-src 'none'"));
+    const { app, test: log } = await openTestSite({ kind: 'events' });
+    assert.ok(!(await (await app.request('/')).text()).includes('<script'));
+    await log.log.close();
+  });
+
+  test('takes no script that would end its own element', async () => {
+    for (const script of ['"</script>"', '"</SCRIPT "', '"<!--"']) {
+      await assert.rejects(openPage({ kind: 'events' }, script), RangeError);
+    }
+  });
 });
 
 test('the policy allows the one style sheet in the page, and nothing else', async () => {

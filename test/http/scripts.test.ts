@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { runScript, type Stage } from '../support/http-script.ts';
-import { sendToApp, sendToPort } from '../support/http-target.ts';
+import { type Send, sendToApp, sendToPort } from '../support/http-target.ts';
 import { openTestSite, type TestSite } from '../support/test-site.ts';
 
 const FOLDER = fileURLToPath(new URL('../../spec/http', import.meta.url));
@@ -22,6 +22,7 @@ test('a script whose expectation is false fails', async (t) => {
   const { app, test: log } = await openTestSite({ entries: 2 });
   const stage: Stage = {
     open: async () => sendToApp(app),
+    openEvents: async () => sendToApp(app),
     append: async () => {},
     publish: async () => {},
   };
@@ -59,15 +60,17 @@ for (const name of files) {
       let opened: TestSite | undefined;
       let listening: Listening | undefined;
       const current = (): TestSite => opened ?? assert.fail('no log is open');
+      const show = async (next: TestSite): Promise<Send> => {
+        await opened?.test.log.close();
+        opened = next;
+        if (!socket) return sendToApp(opened.app);
+        listening ??= await listen({ host: '127.0.0.1', port: 0 });
+        listening.serve(opened.app);
+        return sendToPort(listening.port);
+      };
       const stage: Stage = {
-        async open(entries) {
-          await opened?.test.log.close();
-          opened = await openTestSite({ entries });
-          if (!socket) return sendToApp(opened.app);
-          listening ??= await listen({ host: '127.0.0.1', port: 0 });
-          listening.serve(opened.app);
-          return sendToPort(listening.port);
-        },
+        open: async (entries) => show(await openTestSite({ entries })),
+        openEvents: async () => show(await openTestSite({ kind: 'events' })),
         append: async (text) => void (await current().test.append(encodeUtf8(text))),
         publish: () => current().test.publish(),
       };

@@ -9,6 +9,7 @@ import {
 import { hashLeaf } from '../../src/core/hash.ts';
 import { readRoot } from '../../src/core/tree.ts';
 import { equalBytes } from '../../src/core/bytes.ts';
+import { NewelError } from '../../src/errors.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint.ts';
 import { parseEntries } from '../../src/formats/entry-bundle.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
@@ -125,6 +126,25 @@ describe('log', () => {
     assert.deepEqual(calls, [0, 1]);
     assert.deepEqual(await t.store.getMany([key(0), key(1)]), [encodeUtf8('of 0'), encodeUtf8('of 1')]);
     await t.log.close();
+  });
+
+  test('what stands beside the leaves is asked about at open, each leaf once, in order, and can refuse', async () => {
+    const asked: [number, number][] = [];
+    let lost = -1;
+    const proveCompanions = async (first: number, entries: readonly Uint8Array[]): Promise<void> => {
+      asked.push([first, entries.length]);
+      entries.forEach((entry, i) => assert.deepEqual(entry, testEntry(first + i)));
+      if (lost >= first && lost < first + entries.length) throw new NewelError('log_refused', `lost ${lost}`);
+    };
+    const t = await openTestLog({ entries: 2500, open: { proveCompanions } });
+    assert.deepEqual(asked, [], 'the tree was empty');
+    const again = await t.reopen();
+    assert.deepEqual([asked[0]![0], asked.reduce((sum, [, count]) => sum + count, 0)], [0, 2500]);
+    assert.ok(asked.length > 1 && asked.every(([, count]) => count <= 1024 + 256));
+    asked.length = 0;
+    await Promise.all([again.append(testEntry(2500)), again.append(testEntry(2501))]);
+    lost = 2501;
+    await assert.rejects(again.reopen(), { code: 'log_refused', message: 'lost 2501' });
   });
 
   test("a companion outside its key range is our own mistake, and stops the log rather than overwrite the tree's rows", async () => {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { Pool, QueueFullError } from '../../src/log/pool.ts';
 
 const limits = { maxRoundEntries: 3, maxRoundBytes: 100, maxQueueEntries: 5, maxQueueBytes: 200 };
-const entry = (bytes: number) => ({ entry: new Uint8Array(bytes), companions: undefined });
+const entry = (bytes: number) => ({ entry: new Uint8Array(bytes), companions: undefined, companionBytes: 0 });
 
 describe('Pool', () => {
   test('entries gather in groups of a round: by count and by bytes', () => {
@@ -15,6 +15,16 @@ describe('Pool', () => {
       [pool.take(), pool.take(), pool.take(), pool.take()].map((group) => group?.entries.length),
       [3, 2, 2, undefined],
     );
+  });
+
+  test("companions' bytes count like those of the entry", () => {
+    const pool = new Pool<string>(limits);
+    const withCompanions = { entry: new Uint8Array(10), companions: () => [], companionBytes: 50 };
+    pool.add(withCompanions, pool.reserve(60));
+    pool.add(withCompanions, pool.reserve(60));
+    assert.throws(() => pool.add(withCompanions, pool.reserve(59)), RangeError);
+    assert.equal(pool.take()?.entries.length, 1, 'two of 60 are more than a round of 100');
+    assert.equal(pool.take()?.bytes, 60);
   });
 
   test('one entry larger than a round is a round', () => {

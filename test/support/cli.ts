@@ -24,12 +24,14 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether somebody looks. */
   readonly isTerminal?: boolean;
+  /** What is piped in, in the pieces that it comes in. */
+  readonly input?: readonly Uint8Array[];
 }
 
 /** Runs a command in this process, with nothing of this process's environment. */
 export async function runCli(
   args: readonly string[],
-  { cwd, env = {}, isTerminal = false }: RunOptions,
+  { cwd, env = {}, isTerminal = false, input = [] }: RunOptions,
 ): Promise<Ran> {
   const written = { out: '', err: '' };
   const output = (stream: 'out' | 'err'): { write(text: string): void; isTerminal: boolean } => ({
@@ -38,7 +40,7 @@ export async function runCli(
     },
     isTerminal,
   });
-  const code = await run(args, { out: output('out'), err: output('err'), env, cwd });
+  const code = await run(args, { input, out: output('out'), err: output('err'), env, cwd });
   return { code, ...written };
 }
 

@@ -1,10 +1,11 @@
 /**
  * Runs the scripts of `spec/http/*.txt`; `spec/http/README.md` says how they read. Every GET is sent as HEAD too, which
- * must answer alike, with the length and without the body.
+ * must answer alike, with the length and without the body. All that is answered is held against the OpenAPI document.
  */
 
 import assert from 'node:assert/strict';
 import type { RawRequest, RawResponse, Send } from './http-target.ts';
+import { assertDescribed } from './openapi.ts';
 
 export interface Exchange {
   readonly kind: 'exchange';
@@ -29,6 +30,8 @@ export interface Action {
 export interface Stage {
   /** Starts over with a published log of so many entries; returns how to reach it. */
   open(entries: number): Promise<Send>;
+  /** Starts over with a published log of events, without one. */
+  openEvents(): Promise<Send>;
   append(text: string): Promise<void>;
   publish(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export async function runScript(
   for (const step of steps) {
     if (step.kind === 'action') {
       if (step.name === 'log') send = await stage.open(Number(step.argument));
+      else if (step.name === 'events') send = await stage.openEvents();
       else if (step.name === 'append') await stage.append(step.argument);
       else if (step.name === 'publish') await stage.publish();
       else throw new Error(`line ${step.line}: there is no action ${step.name}`);
@@ -86,7 +90,12 @@ export async function runScript(
   }
 }
 
-async function runExchange(step: Exchange, send: Send, kept: Map<string, string>): Promise<void> {
+async function runExchange(step: Exchange, sendRaw: Send, kept: Map<string, string>): Promise<void> {
+  const send: Send = async (asked) => {
+    const answer = await sendRaw(asked);
+    assertDescribed(asked, answer);
+    return answer;
+  };
   const request = requestOf(step, kept);
   const response = await send(request);
   const [status = '', ...headers] = step.response.map((line) => filled(line, kept));
@@ -112,8 +121,9 @@ function requestOf(step: Exchange, kept: Map<string, string>): RawRequest {
 }
 
 function bodyPart(line: string): Uint8Array {
-  const [, kind, rest = ''] = /^(text|repeat) (.*)$/.exec(line) ?? [];
+  const [, kind, rest = ''] = /^(text|json|repeat) (.*)$/.exec(line) ?? [];
   if (kind === 'text') return Buffer.from(JSON.parse(rest) as string);
+  if (kind === 'json') return Buffer.from(rest);
   if (kind === 'repeat') {
     const [count, character = ''] = rest.split(' ');
     return Buffer.from(character.repeat(Number(count)));

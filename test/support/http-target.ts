@@ -1,6 +1,7 @@
 /** Two ways to send a request: into the app without a socket, and over TCP with the bytes of the request as given. */
 
-import { connect } from 'node:net';
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
 import type { Hono } from 'hono';
 
 export interface RawRequest {
@@ -61,6 +62,28 @@ export function exchange(port: number, bytes: Uint8Array, host = '127.0.0.1'): P
     socket.on('error', (error) => (received.length > 0 ? resolve(Buffer.concat(received)) : reject(error)));
     socket.on('close', () => resolve(Buffer.concat(received)));
   });
+}
+
+/** A connection on which nothing is sent but `first`, and what the test sends. */
+export async function openSocket(
+  port: number,
+  first: string,
+): Promise<Socket & { readonly received: () => string }> {
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => {});
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  socket.write(first);
+  return Object.assign(socket, { received: () => Buffer.concat(chunks).toString('latin1') });
+}
+
+/** Waits for what other events of this process are about to make true. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  for (let turn = 0; !isTrue(); turn++) {
+    assert.ok(turn < 2000, 'it did not become true');
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 /** The first response in `bytes`. */

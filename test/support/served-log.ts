@@ -9,26 +9,34 @@ import { type Folder, readFolder } from '../../src/cli/folder.ts';
 import { type Service, startService } from '../../src/cli/service.ts';
 import { resolveSettings } from '../../src/cli/settings.ts';
 import type { Clock } from '../../src/log/clock.ts';
+import type { Kind } from '../../src/log/identity.ts';
 import { createLines } from '../../src/telemetry/lines.ts';
+import { fetchDescribed } from './openapi.ts';
 
 export const DISK_ORIGIN = 'log.example/disk';
 
-/** A new log in the folder `name` of `parent`, with a token that may submit. */
+/** A new log in the folder `name` of `parent`, of opaque entries by default, with a token that may submit. */
 export async function newDiskLog(
   parent: string,
   name = 'log',
-  options: { readonly clock?: Clock; readonly origin?: string } = {},
+  options: { readonly kind?: Kind; readonly clock?: Clock; readonly origin?: string } = {},
 ): Promise<{ folder: Folder; dir: string; token: string }> {
-  const { origin = DISK_ORIGIN, clock } = options;
+  const { kind = 'opaque', origin = DISK_ORIGIN, clock } = options;
   const dir = join(parent, name);
   const { folder } = await createFolder({
     dir,
     origin,
+    kind,
     guard: undefined,
     url: undefined,
     ...(clock ? { clock } : {}),
   });
-  const input = { name: 'app', role: 'submit', sources: ['s'], nowMs: Date.now() } as const;
+  const input = {
+    name: 'app',
+    role: 'submit',
+    sources: kind === 'opaque' ? ['s'] : ['s', 'https://bank.example/payments'],
+    nowMs: Date.now(),
+  } as const;
   return { folder, dir, token: await createToken(folder.paths.tokens, input) };
 }
 
@@ -68,7 +76,7 @@ export async function serveDiskLog(
     url,
     said,
     async add(entry, token) {
-      const response = await fetch(`${url}/add`, {
+      const response = await fetchDescribed(`${url}/add`, {
         method: 'POST',
         body: entry,
         headers: { Authorization: `Bearer ${token}` },
@@ -79,7 +87,7 @@ export async function serveDiskLog(
     async published(size) {
       const endMs = performance.now() + 5000;
       for (;;) {
-        const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+        const checkpoint = await (await fetchDescribed(`${url}/checkpoint`)).text();
         if (Number(checkpoint.split('\n')[1]) >= size) return;
         assert.ok(performance.now() < endMs, `${size} leaves are not published`);
         await new Promise((resolve) => setTimeout(resolve, 10));

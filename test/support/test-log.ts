@@ -43,7 +43,10 @@ export interface TestLogOptions {
   readonly entries?: number | readonly Uint8Array[];
   /** Whatever else `openLog` takes. */
   readonly open?: Partial<
-    Pick<OpenOptions, 'limits' | 'cachedTiles' | 'publishIntervalMs' | 'republishIntervalMs' | 'onSignal'>
+    Pick<
+      OpenOptions,
+      'limits' | 'cachedTiles' | 'publishIntervalMs' | 'republishIntervalMs' | 'proveCompanions' | 'onSignal'
+    >
   >;
 }
 

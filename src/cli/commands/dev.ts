@@ -16,6 +16,16 @@ import { formatFields } from '../terminal.ts';
 
 const DEV_ORIGIN = 'localhost/dev';
 const DEV_TOKEN = 'dev';
+/** That of flat events, and that of the examples. */
+const DEV_SOURCES = ['dev', 'https://bank.example/payments'];
+/** The smallest event that there is: the flat profile. */
+const FIRST_EVENT = {
+  timestamp: '2023-10-31T12:00:00Z',
+  user_id: '12345',
+  event_type: 'step_up',
+  trigger_reason: 'elevated_risk_score',
+  status: 'approved',
+};
 /** Ports after a taken one that are tried. */
 const NEXT_PORTS = 100;
 
@@ -35,7 +45,7 @@ async function runDev(call: Call): Promise<number> {
   const { terminal } = call;
   const dir = dataDir(call);
   if ((await folderState(dir)) === 'absent') {
-    await createFolder({ dir, origin: DEV_ORIGIN, guard: undefined, url: undefined });
+    await createFolder({ dir, origin: DEV_ORIGIN, kind: 'events', guard: undefined, url: undefined });
   }
   const folder = await readFolder(dir);
   const { settings } = resolveSettings({
@@ -58,7 +68,7 @@ async function runDev(call: Call): Promise<number> {
   const moved =
     asked === 0 || asked === listening.port ? '' : ` (port ${asked} is taken, this is the next free one)`;
   const { origin } = folder;
-  const attempt = tryLine(url, client);
+  const attempt = tryLine(folder, url);
   terminal.out.write(
     call.json
       ? `${JSON.stringify({ url, origin, vkey, folder: dir, client, try: attempt })}\n`
@@ -85,7 +95,7 @@ async function devToken({ paths }: Folder): Promise<string> {
   );
   if (kept !== undefined && known) return kept;
   if (tokens.some(({ name }) => name === DEV_TOKEN)) await revokeToken(paths.tokens, DEV_TOKEN);
-  return createToken(paths.tokens, { name: DEV_TOKEN, role: 'submit', sources: [DEV_TOKEN], nowMs });
+  return createToken(paths.tokens, { name: DEV_TOKEN, role: 'submit', sources: DEV_SOURCES, nowMs });
 }
 
 /** A client.json that is missing or spoilt is made anew, so whatever it holds otherwise is no error. */
@@ -107,10 +117,12 @@ async function writeClient(
   await editFile(path, () => `${JSON.stringify(client, undefined, 2)}\n`);
 }
 
-/** A command that adds an entry, for a POSIX shell; the token stays in its file. */
-function tryLine(url: string, client: string): string {
-  const script = shellQuote(`JSON.parse(fs.readFileSync(${JSON.stringify(client)})).token`);
-  return `curl -H "Authorization: Bearer $(node -p ${script})" -d hello ${url}/add`;
+/** A command that sends an event, or adds an entry, for a POSIX shell; the token stays in its file. */
+function tryLine({ kind, paths }: Folder, url: string): string {
+  const script = shellQuote(`JSON.parse(fs.readFileSync(${JSON.stringify(paths.client)})).token`);
+  const send = `curl -H "Authorization: Bearer $(node -p ${script})"`;
+  if (kind === 'opaque') return `${send} -d hello ${url}/add`;
+  return `${send} -H 'Content-Type: application/json' -d ${shellQuote(JSON.stringify(FIRST_EVENT))} ${url}/v1/events`;
 }
 
 function shellQuote(text: string): string {

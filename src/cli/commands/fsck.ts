@@ -19,7 +19,7 @@ import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
 import { type Folder, readFolder } from '../folder.ts';
 import { type LogKey, readLogKey } from '../log-key.ts';
-import { formatEvidence, openFolderAside, type OpenedStore } from '../open-log.ts';
+import { companionsOf, formatEvidence, openFolderAside, type OpenedStore } from '../open-log.ts';
 import { startProgress } from '../progress.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
 import { resolveSettings } from '../settings.ts';
@@ -140,7 +140,7 @@ async function proveDatabase(
   try {
     const guard = await openGuard(guardPath);
     try {
-      await proveStored({ store, guard, identity, verifier });
+      await proveStored({ store, guard, identity, verifier, ...companionsOf(kind, store) });
     } finally {
       await guard.close();
     }

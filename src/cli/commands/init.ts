@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { createToken } from '../../access/token-list.ts';
 import type { Role } from '../../access/principal.ts';
 import { NewelError } from '../../errors.ts';
+import { type Kind, KINDS } from '../../log/identity.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { createFolder } from '../create-folder.ts';
 import { EXIT } from '../exit-code.ts';
@@ -18,15 +19,23 @@ const FIRST_SOURCE = 'default';
 export const init: Command = {
   name: 'init',
   summary: 'make a new log',
-  usage: ['--data DIR --origin NAME [--kind opaque] [--guard PATH] [--public-url URL]'],
+  usage: ['--data DIR --origin NAME [--kind events|opaque] [--issuer URL] [--guard PATH] [--public-url URL]'],
   about:
-    'Makes a log in a new folder: keys, policy, tokens, database, and beside it the guard, with the empty tree signed.\n' +
-    'Origin and kind stay for ever. The origin is the public URL prefix without scheme, like log.example/bank.\n' +
+    'Makes a log in a new folder: keys, policy, tokens, database, and beside it the guard. Leaf 0 of an event log says\n' +
+    'what the log is and which keys sign its statements. Origin, kind and issuer stay for ever.\n' +
+    ' The origin is the public URL prefix without scheme, like log.example/bank.\n' +
     'Two tokens are printed, once; only their hashes are kept. Never back up keys/ and the guard with the database.',
   options: {
     data: { value: 'DIR', help: 'the folder to make; it must not exist, or be empty' },
     origin: { value: 'NAME', help: 'the name of the log, for ever' },
-    kind: { value: 'KIND', help: 'opaque: entries are bytes (default, and the only kind yet)' },
+    kind: {
+      value: 'KIND',
+      help: 'events: step-up events and receipts (default), or opaque: entries are bytes',
+    },
+    issuer: {
+      value: 'URL',
+      help: 'who issues the statements of an event log, for ever (default: https:// and the origin)',
+    },
     guard: { value: 'PATH', help: 'where to make the guard, better on another volume (default: DIR.guard)' },
     'public-url': { value: 'URL', help: 'the URL that the world reaches the log at' },
   },
@@ -40,12 +49,14 @@ async function runInit(call: Call): Promise<number> {
   const origin = call.text('origin');
   if (data === undefined) throw usage(init, '--data is needed');
   if (origin === undefined) throw usage(init, '--origin is needed');
-  checkKind(call.text('kind') ?? 'opaque');
+  const kind = kindOf(call.text('kind') ?? 'events');
   const guard = call.text('guard');
   const dir = resolve(terminal.cwd, data);
   const { folder, vkey } = await createFolder({
     dir,
     origin,
+    kind,
+    issuer: call.text('issuer'),
     guard: guard === undefined ? undefined : resolve(terminal.cwd, guard),
     url: publicUrlOf(call),
   });
@@ -59,6 +70,7 @@ async function runInit(call: Call): Promise<number> {
     const made = {
       origin,
       kind: folder.kind,
+      ...(folder.issuer === undefined ? {} : { issuer: folder.issuer }),
       vkey,
       folder: dir,
       guard: guardPath,
@@ -71,6 +83,7 @@ async function runInit(call: Call): Promise<number> {
     formatFields([
       ['origin', origin],
       ['vkey', vkey],
+      ...(folder.issuer === undefined ? [] : [['issuer', folder.issuer] as const]),
       ['folder', dir],
       ['guard', `${guardPath} (never in a backup, never restored)`],
       ...tokens.map(([role, token]) => [`${role} token`, token] as const),
@@ -82,11 +95,10 @@ async function runInit(call: Call): Promise<number> {
   return EXIT.ok;
 }
 
-function checkKind(kind: string): void {
-  if (kind === 'opaque') return;
-  if (kind === 'events')
-    throw usage(init, 'this version of newel makes opaque logs only; events come with a later one');
-  throw usage(init, '--kind is not opaque');
+function kindOf(text: string): Kind {
+  const kind = KINDS.find((name) => name === text);
+  if (kind === undefined) throw usage(init, `--kind is neither ${KINDS.join(' nor ')}`);
+  return kind;
 }
 
 function publicUrlOf(call: Call): string | undefined {

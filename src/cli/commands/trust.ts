@@ -1,0 +1,151 @@
+/** `newel trust`: saves whose keys to believe, once. */
+
+import { resolve } from 'node:path';
+import { readFile, chmod } from 'node:fs/promises';
+import { editFile, hasCode } from '../../access/durable-file.ts';
+import { httpSource } from '../../client/source.ts';
+import { fetchCheckpoint, type OpenedCheckpoint } from '../../client/tree.ts';
+import type { Trust } from '../../client/trust.ts';
+import { hashBytes } from '../../core/hash.ts';
+import { NewelError } from '../../errors.ts';
+import { formatBase64 } from '../../formats/base64.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../../formats/json.ts';
+import { decodeUtf8, encodeUtf8 } from '../../formats/text.ts';
+import { formatKeyId, KEY_TYPE, parseVkey } from '../../formats/vkey.ts';
+import { type Call, type Command, usage } from '../command.ts';
+import { EXIT } from '../exit-code.ts';
+import { checkLogStatement } from '../log-statement-check.ts';
+import { parseTrustOf } from '../pinned-trust.ts';
+import { parsePublicUrl } from '../settings.ts';
+import { formatFields, paint, printable } from '../terminal.ts';
+
+export const trust: Command = {
+  name: 'trust',
+  summary: 'save whose keys to believe about a log',
+  usage: ['pin URL [--out log.json] [--force]'],
+  about:
+    'Fetches /v1/log, checks that the log signs with the keys that it names and that its first leaf names the keys of its\n' +
+    'statements, saves the answer, and prints the keys. Compare them once with what the operator tells you by another way:\n' +
+    'from then on nobody at that URL can pass for the log. A file that pins something else is not replaced, and what\n' +
+    'differs is named, with exit code 1: another key is news, and needs a reason.',
+  options: {
+    out: { value: 'FILE', help: 'where to save it (default: log.json)' },
+    force: { help: 'replace a file that differs' },
+  },
+  positionals: [1, 2],
+  run: runTrust,
+};
+
+const DEFAULT_FILE = 'log.json';
+/** Members that no verification reads. */
+const PINS_NOTHING: readonly string[] = ['limits', 'software'];
+
+async function runTrust(call: Call): Promise<number> {
+  const [verb, text] = call.positionals;
+  if (verb !== 'pin') throw usage(trust, 'pin?');
+  if (text === undefined) throw usage(trust, 'which log? pin takes its URL');
+  const url = parseUrl(text);
+  const source = httpSource(url);
+  const answer = await source.read('v1/log');
+  if (!answer) throw new NewelError('unreachable', `${url} has no /v1/log: give the URL of a log`);
+  const pinned = parseTrustOf(answer, `${url}/v1/log`);
+  const checkpoint = await fetchCheckpoint(source, pinned.verifiers, pinned.origin);
+  if (pinned.kind === 'events') await checkLogStatement(source, pinned);
+  const file = call.text('out') ?? DEFAULT_FILE;
+  const isNew = await save(call, resolve(call.terminal.cwd, file), answer);
+  print(call, file, isNew, pinned, checkpoint);
+  return EXIT.ok;
+}
+
+function parseUrl(text: string): string {
+  try {
+    return parsePublicUrl(text);
+  } catch (error) {
+    throw error instanceof NewelError ? usage(trust, `the URL ${error.message}`) : error;
+  }
+}
+
+/** Whether the file was written; not where it pins the same already. Throws `inconsistent` where it pins something else. */
+async function save(call: Call, path: string, answer: Uint8Array): Promise<boolean> {
+  if (!call.has('force')) {
+    const earlier = await readEarlier(path);
+    if (earlier !== undefined) {
+      const differing = differingMembers(earlier, parseJson(decodeUtf8(answer)) as JsonObject);
+      if (differing.length === 0) return false;
+      throw new NewelError(
+        'inconsistent',
+        `${path} pins something else: ${differing.join(', ')} differ. Ask the operator why, by another way; then --force`,
+      );
+    }
+  }
+  await editFile(path, () => decodeUtf8(answer));
+  // Nothing in it is secret, and whoever verifies here is to read it.
+  await chmod(path, 0o644);
+  return true;
+}
+
+/** The file that is there. Throws `usage` for what is not a trust file, which is never replaced unasked. */
+async function readEarlier(path: string): Promise<JsonObject | undefined> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT')) return undefined;
+    throw new NewelError('unreachable', `${path} cannot be read: give another --out`, { cause });
+  }
+  try {
+    const value = parseJson(decodeUtf8(bytes));
+    if (isJsonObject(value) && value['origin'] !== undefined && value['vkeys'] !== undefined) return value;
+  } catch (error) {
+    if (!(error instanceof NewelError)) throw error;
+  }
+  throw new NewelError('usage', `${path} is there and is not a trust file: give another --out, or --force`);
+}
+
+/** Names of the members that are not equal, of those that pin something. */
+function differingMembers(one: JsonObject, other: JsonObject): string[] {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...names].filter(
+    (name) => !PINS_NOTHING.includes(name) && JSON.stringify(one[name]) !== JSON.stringify(other[name]),
+  );
+}
+
+function print(call: Call, file: string, isNew: boolean, pinned: Trust, checkpoint: OpenedCheckpoint): void {
+  const { terminal, json } = call;
+  const { out, err } = terminal;
+  const { origin, kind, url, issuer, vkeys, policy } = pinned;
+  const statementKeys = [...pinned.statementKeys.keys()];
+  if (json) {
+    const keys = { vkeys, statement_keys: statementKeys, quorum: policy.quorum };
+    const tree = { tree_size: checkpoint.size, root_hash: formatBase64(checkpoint.root) };
+    out.write(
+      `${JSON.stringify({ file, written: isNew, origin, kind, url, issuer: issuer ?? null, ...keys, ...tree })}\n`,
+    );
+    return;
+  }
+  const mark = paint(terminal, out, 'green', '✔');
+  out.write(
+    formatFields([
+      ['origin', printable(origin)],
+      ['kind', kind],
+      ['url', printable(url)],
+      ...(issuer === undefined ? [] : [['issuer', printable(issuer)] as const]),
+      ...vkeys.map((vkey) => ['log key', formatLogKey(vkey)] as const),
+      ...statementKeys.map((kid) => ['statement key', kid] as const),
+      ['policy', `quorum ${policy.quorum}`],
+      [
+        'checked',
+        `${mark} the log key signs the checkpoint of ${checkpoint.size}${kind === 'events' ? ', and leaf 0 names the statement keys' : ''}`,
+      ],
+      ['file', isNew ? file : `${file} (pinned the same already)`],
+    ]),
+  );
+  err.write('Compare the keys with what the operator tells you by another way than this URL.\n');
+}
+
+/** A key as people compare it: all of it where it is short, else its hash. */
+function formatLogKey(text: string): string {
+  const { name, keyId, type } = parseVkey(text);
+  if (type === KEY_TYPE.ed25519) return printable(text);
+  return `${printable(name)}+${formatKeyId(keyId)} of type ${type}, SHA-256 ${formatBase64(hashBytes(encodeUtf8(text)))}`;
+}

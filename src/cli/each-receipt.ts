@@ -1,0 +1,32 @@
+/** One after the other: what cannot be read, or goes wrong, does not keep the other files from being looked at. */
+
+import { NewelError } from '../errors.ts';
+import type { Call } from './command.ts';
+import { exitCodeOf, worstOf } from './exit-code.ts';
+import { failureOf, sayFailure } from './failure.ts';
+
+/**
+ * Runs `check` for every file, which resolves to an exit code, and resolves to the gravest of them. A failure is said
+ * with the file's name: on stderr, and with `--json` as the file's line of data.
+ */
+export async function checkEach(
+  { terminal, json }: Call,
+  files: readonly string[],
+  check: (file: string) => Promise<number>,
+): Promise<number> {
+  const codes: number[] = [];
+  for (const file of files) {
+    try {
+      codes.push(await check(file));
+    } catch (error) {
+      if (!(error instanceof NewelError) || error.code === 'usage') throw error;
+      // What could not be read is named already.
+      const about = error.message.includes(file) ? {} : { where: file };
+      if (json)
+        terminal.out.write(`${JSON.stringify({ file, ok: false, error: failureOf(error, about) })}\n`);
+      else sayFailure(terminal, json, error, about);
+      codes.push(exitCodeOf(error));
+    }
+  }
+  return worstOf(codes);
+}

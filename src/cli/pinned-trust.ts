@@ -1,0 +1,86 @@
+/**
+ * Whose word a command takes, from files alone: `--trust FILE`, else what `newel dev` wrote to DIR/client.json. Offline,
+ * nobody is asked for keys: whoever hands out a false receipt could hand out the keys that go with it.
+ */
+
+import { resolve } from 'node:path';
+import { parseTrust, type Trust } from '../client/trust.ts';
+import { NewelError } from '../errors.ts';
+import { MAX_POLICY_BYTES, parsePolicy } from '../formats/tlog-policy.ts';
+import { type ClientConfig, readClientConfig } from './client-config.ts';
+import type { Call, Option, Options } from './command.ts';
+import { nodeEd25519 } from './ed25519-node.ts';
+import { readInput } from './input-file.ts';
+import { printable } from './terminal.ts';
+
+export interface PinnedTrust {
+  readonly trust: Trust;
+  /** The file that it is from. */
+  readonly path: string;
+}
+
+export const TRUST_OPTION: Option = {
+  value: 'FILE',
+  help: 'the trust file that newel trust pin saved: whose keys to believe (default: ./data/client.json)',
+};
+
+export const PINNED_TRUST_OPTIONS: Options = {
+  trust: TRUST_OPTION,
+  policy: { value: 'FILE', help: 'a tlog-policy to hold the log to, instead of that in the trust file' },
+};
+
+const MAX_TRUST_BYTES = 1024 * 1024;
+
+/** Throws `usage` where there is no trust file, `unreachable` or `malformed` for one that cannot be read. */
+export async function readPinnedTrust(call: Call): Promise<PinnedTrust> {
+  const policy = await readPolicy(call);
+  const file = call.text('trust');
+  if (file !== undefined) return readTrustFile(call, file, policy);
+  const config = await readClientConfig(call.terminal);
+  if (config) return { trust: trustOfConfig(config, policy), path: config.path };
+  throw new NewelError(
+    'usage',
+    'whose keys to believe? Give --trust log.json; newel trust pin URL saves that file, to be compared once with what ' +
+      'the operator says',
+  );
+}
+
+/** The trust file that `--trust` names. */
+export async function readTrustFile(call: Call, file: string, policy?: Uint8Array): Promise<PinnedTrust> {
+  const path = resolve(call.terminal.cwd, file);
+  const bytes = await readInput(call.terminal, file, 'the saved answer of GET /v1/log', MAX_TRUST_BYTES);
+  return { trust: parseTrustOf(bytes, path, policy), path };
+}
+
+export function trustOfConfig({ trust, path }: ClientConfig, policy?: Uint8Array): Trust {
+  return parseTrustOf(trust, path, policy);
+}
+
+/** Reads a trust file, whatever it is from. Throws `malformed` or `too_large`, naming it. */
+export function parseTrustOf(file: unknown, name: string, policy?: Uint8Array): Trust {
+  try {
+    return parseTrust(file, { ed25519: nodeEd25519, ...(policy && { policy }) });
+  } catch (cause) {
+    if (!(cause instanceof NewelError)) throw cause;
+    throw new NewelError(cause.code, `${name}: ${cause.message}`, { cause });
+  }
+}
+
+/** What to tell about the keys that a result rests on. */
+export function formatTrust({ trust, path }: PinnedTrust): string {
+  return `trust: ${path}, of ${printable(trust.origin)}\n`;
+}
+
+/** The bytes of the policy that `--policy` names, known to be one. */
+async function readPolicy(call: Call): Promise<Uint8Array | undefined> {
+  const file = call.text('policy');
+  if (file === undefined) return undefined;
+  const bytes = await readInput(call.terminal, file, 'a tlog-policy', MAX_POLICY_BYTES);
+  try {
+    parsePolicy(bytes);
+  } catch (cause) {
+    if (!(cause instanceof NewelError)) throw cause;
+    throw new NewelError(cause.code, `${resolve(call.terminal.cwd, file)}: ${cause.message}`, { cause });
+  }
+  return bytes;
+}

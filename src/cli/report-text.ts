@@ -1,0 +1,94 @@
+/**
+ * What was found about a receipt, as text and as JSON:
+ *
+ *   ✔ receipt of evt_3q2-… (stepup.completed, 2026-11-20 12:00:08 UTC)
+ *     statement   ✔ signed by log.example/bank, key 5f1c…     28 claims shown
+ *     leaf        ✔ 41 of log.example/bank commits to it
+ *     inclusion   ✔ in tree of 42
+ *     checkpoint  ✔ log key log.example/bank+2b1d3a4c
+ *     witnesses   – 0 of 0 needed by the policy               level: signed
+ */
+
+import type { Check, ReceiptReport } from '../client/report.ts';
+import type { NewelError } from '../errors.ts';
+import { EXIT } from './exit-code.ts';
+import { failureOf } from './failure.ts';
+import { paint, printable, type Terminal } from './terminal.ts';
+
+/** The exit code that a report stands for. */
+export function exitCodeOfReport({ ok, error, level }: ReceiptReport): number {
+  if (ok) return EXIT.ok;
+  return isBelow(error, level) ? EXIT.below : EXIT.refused;
+}
+
+/** Whether all is true, and only the level that was asked for is not reached. */
+function isBelow(error: NewelError | undefined, level: ReceiptReport['level']): boolean {
+  return level !== undefined && (error?.code === 'level_not_met' || error?.code === 'no_witnesses');
+}
+
+/** The block of a report. `subject` is what was checked: `receipt of evt_…`. */
+export function formatReport(terminal: Terminal, report: ReceiptReport, subject: string): string {
+  const { checks, statement, type, level } = report;
+  const said = statement && [type, formatTime(statement.receivedTimeS)].filter((item) => item !== undefined);
+  const head = `${markOf(terminal, headResultOf(report))} ${subject}${said ? ` (${said.join(', ')})` : ''}\n`;
+  const nameWidth = Math.max(...checks.map(({ name }) => name.length));
+  const noted = checks.map((check) => withNote(check, level));
+  const widths = noted.filter(({ note }) => note !== '').map(({ detail }) => detail.length);
+  const lines = noted.map(({ name, result, detail, note }) => {
+    const text = note === '' ? detail : `${detail.padEnd(Math.max(...widths) + NOTE_GAP)}${note}`;
+    return `  ${name.padEnd(nameWidth)}  ${markOf(terminal, result)} ${text}\n`;
+  });
+  return head + lines.join('');
+}
+
+/** A report as JSON shows it. What the event says is in it only where all is true. */
+export function jsonOfReport(file: string, report: ReceiptReport): Record<string, unknown> {
+  const { ok, level, eventId, type, statement, receipt, checkpoint, checks, cosigners, error, event } =
+    report;
+  return {
+    file,
+    ok,
+    level: level ?? null,
+    ...(statement && {
+      event_id: eventId,
+      type: type ?? null,
+      time: new Date(statement.receivedTimeS * 1000).toISOString(),
+      key: statement.kid,
+      claims_shown: statement.claimsShown,
+    }),
+    ...(level !== undefined && { log: receipt.log, leaf_index: receipt.leaf_index }),
+    ...(checkpoint && { tree_size: checkpoint.size }),
+    cosigners,
+    checks,
+    ...(error && { error: failureOf(error) }),
+    ...(level !== undefined && { event }),
+  };
+}
+
+/** `2026-11-20 12:00:08 UTC`. */
+export function formatTime(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+const NOTE_GAP = 5;
+
+function withNote(
+  check: Check,
+  level: ReceiptReport['level'],
+): Omit<Check, 'note'> & { readonly note: string } {
+  const { name, note } = check;
+  const reached = name === 'witnesses' && level !== undefined ? `level: ${level}` : '';
+  return { ...check, detail: printable(check.detail), note: note ?? reached };
+}
+
+function headResultOf({ ok, error, level }: ReceiptReport): Check['result'] {
+  if (ok) return 'ok';
+  return isBelow(error, level) ? 'skipped' : 'failed';
+}
+
+const MARKS = { ok: '✔', failed: '✘', skipped: '–' } as const;
+const COLOURS = { ok: 'green', failed: 'red', skipped: 'dim' } as const;
+
+function markOf(terminal: Terminal, result: Check['result']): string {
+  return paint(terminal, terminal.out, COLOURS[result], MARKS[result]);
+}

@@ -1,0 +1,88 @@
+/**
+ * The keys of an event log's private zone, in its folder (0600):
+ *
+ *   keys/statement.jwks   {"keys":[{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"…"}, …]}   RFC 7517, RFC 8037
+ *                         the first signs statements; those after it are its retired predecessors, without `d`
+ *   keys/master           32 bytes in base64url and a newline: what all records are sealed under in the end
+ */
+
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createFile } from '../access/durable-file.ts';
+import { NewelError } from '../errors.ts';
+import { formatBase64Url, parseBase64Url } from '../formats/base64url.ts';
+import { type JsonValue, parseJson } from '../formats/json.ts';
+import { formatJwk, parseJwk } from '../formats/jwk.ts';
+import type { StatementKeys } from '../vault/statement-key.ts';
+import { nodeEd25519 } from './ed25519-node.ts';
+import type { FolderPaths } from './folder.ts';
+import { assertPrivate } from './log-key.ts';
+
+export interface VaultKeys {
+  /** 32 bytes. */
+  readonly master: Uint8Array;
+  readonly statementKeys: StatementKeys;
+}
+
+const KEY_BYTES = 32;
+
+/** Makes both files. */
+export async function createVaultKeys(paths: FolderPaths): Promise<VaultKeys> {
+  const master = Uint8Array.from(randomBytes(KEY_BYTES));
+  const seed = Uint8Array.from(randomBytes(KEY_BYTES));
+  const { kid, ...jwk } = formatJwk(nodeEd25519.publicKey(seed));
+  const jwks = { keys: [{ ...jwk, d: formatBase64Url(seed), kid }] };
+  await createFile(paths.statementKeys, `${JSON.stringify(jwks, undefined, 2)}\n`);
+  await createFile(paths.master, `${formatBase64Url(master)}\n`);
+  return { master, statementKeys: { seed, retired: [] } };
+}
+
+/** Throws `log_refused` where one is missing, open to others, or damaged. */
+export async function readVaultKeys(paths: FolderPaths): Promise<VaultKeys> {
+  return {
+    statementKeys: await readKeyFile(paths.statementKeys, parseStatementKeys),
+    master: await readKeyFile(paths.master, parseMaster),
+  };
+}
+
+async function readKeyFile<T>(path: string, parse: (text: string) => T): Promise<T> {
+  await assertPrivate(path);
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    const what = cause instanceof NewelError ? `is damaged (${cause.message})` : 'cannot be read';
+    throw new NewelError('log_refused', `the key ${path} ${what}: bring back the one that init made`, {
+      cause,
+    });
+  }
+}
+
+function parseMaster(text: string): Uint8Array {
+  return keyBytes(text.replace(/\n$/, ''));
+}
+
+function parseStatementKeys(text: string): StatementKeys {
+  const { keys } = objectOf(parseJson(text));
+  if (!Array.isArray(keys) || keys.length === 0) throw new NewelError('malformed', 'it has no keys');
+  const [current, ...retired] = keys.map(objectOf);
+  const { d, ...jwk } = current!;
+  if (typeof d !== 'string') throw new NewelError('malformed', 'its first key has no private part');
+  const seed = keyBytes(d);
+  const { kid } = parseJwk(jwk);
+  if (formatJwk(nodeEd25519.publicKey(seed)).kid !== kid) {
+    throw new NewelError('malformed', 'the two parts of its first key do not belong together');
+  }
+  return { seed, retired: retired.map((key) => formatJwk(parseJwk(key).publicKey)) };
+}
+
+function keyBytes(text: string): Uint8Array {
+  const bytes = parseBase64Url(text, 'key');
+  if (bytes.length !== KEY_BYTES)
+    throw new NewelError('malformed', `a key of ${KEY_BYTES} bytes is expected`);
+  return bytes;
+}
+
+function objectOf(value: JsonValue): Record<string, JsonValue> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new NewelError('malformed', 'a JSON object is expected');
+}

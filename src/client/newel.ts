@@ -1,0 +1,210 @@
+/**
+ * A log of step-up events, for whoever submits to it. Nothing that it answers is passed on before it is verified.
+ *
+ *   const newel = new Newel({ url, token, trust });
+ *   const receipt = await newel.submit({ schema: 'stepup/1', type: 'stepup.completed', … });
+ */
+
+import { type ErrorCode, NewelError } from '../errors.ts';
+import type { FlatEvent } from '../event/flat.ts';
+import type { StepUpEvent } from '../event/schema.ts';
+import { formatBase64Url } from '../formats/base64url.ts';
+import type { JsonObject } from '../formats/json.ts';
+import { parseSdJwt } from '../formats/sd-jwt.ts';
+import { decodeUtf8 } from '../formats/text.ts';
+import { Api, type Request } from './api.ts';
+import { followHeads, type KnownHead } from './consistency.ts';
+import { readJsonObject } from './json-input.ts';
+import { assertReachable, type Level } from './level.ts';
+import { parseReceipt, type Receipt } from './receipt.ts';
+import { checkReceipt } from './report.ts';
+import { assertSameEvent } from './same-event.ts';
+import { httpSource } from './source.ts';
+import type { OpenedCheckpoint } from './tree.ts';
+import { toTrust, type Trust, type TrustInput } from './trust.ts';
+
+export interface NewelOptions {
+  /** The saved answer of `GET /v1/log`, as text, bytes or JSON, or what `parseTrust` made of it. */
+  readonly trust: TrustInput;
+  /** A bearer token of the role that the calls need. */
+  readonly token: string;
+  /** Where the log is reached; by default its public URL. */
+  readonly url?: string;
+  readonly fetch?: typeof globalThis.fetch;
+  /** How long one attempt may take; 10 s by default. A `signal` bounds all of them together. */
+  readonly timeoutMs?: number;
+  /** Attempts after the first; 3 by default. */
+  readonly retries?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface SubmitOptions extends CallOptions {
+  /** What the receipt is to prove; `signed` by default. */
+  readonly level?: Level;
+}
+
+export interface HeadsOptions extends CallOptions {
+  /** A head that is known: every other one is to be consistent with it. */
+  readonly from?: KnownHead;
+  /** Between two readings; 10 s by default. */
+  readonly intervalMs?: number;
+}
+
+type WithoutId<Event> = Event extends unknown
+  ? Omit<Event, 'id'> & { readonly id?: string | undefined }
+  : never;
+
+/** An event as it is submitted: of either profile, with an `id` or without. */
+export type Submittable = WithoutId<StepUpEvent> | WithoutId<FlatEvent>;
+
+/** A receipt that is true, below the level that was asked for. It is here: keep it, and upgrade it later. */
+export class LevelNotMetError extends NewelError {
+  override name = 'LevelNotMetError';
+  readonly receipt: Receipt;
+
+  constructor(message: string, receipt: Receipt) {
+    super('level_not_met', message);
+    this.receipt = receipt;
+  }
+}
+
+/** No attempt at a submission came to an end that says whether the event is in the log. */
+export class OutcomeUnknownError extends NewelError {
+  override name = 'OutcomeUnknownError';
+  /** The event's `id`: submitted again with it, the event is logged once. */
+  readonly id: string;
+
+  constructor(error: NewelError, id: string) {
+    super(error.code, `${error.message}; whether the event is logged is not known`, { cause: error });
+    this.id = id;
+  }
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_RETRIES = 3;
+const DEFAULT_INTERVAL_MS = 10_000;
+/** The longest wait for witnesses that a log agrees to, in seconds. */
+const MAX_WAIT_S = 10;
+/** More than any log takes; the log says how much that is. */
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+/** After these an event may be in the log all the same. */
+const UNKNOWN: readonly ErrorCode[] = ['unreachable', 'storage_failed', 'internal'];
+const TOKEN = /^[\x21-\x7e]+$/;
+
+export class Newel {
+  readonly url: string;
+  readonly trust: Trust;
+  readonly #api: Api;
+  readonly #options: Required<Pick<NewelOptions, 'fetch' | 'timeoutMs' | 'retries'>>;
+
+  /** Throws `malformed` for a trust file that cannot be used, `TypeError` for a token or URL that is none. */
+  constructor(options: NewelOptions) {
+    const { token, timeoutMs = DEFAULT_TIMEOUT_MS, retries = DEFAULT_RETRIES } = options;
+    const fetch = options.fetch ?? globalThis.fetch;
+    this.trust = toTrust(options.trust);
+    this.url = urlOf(options.url ?? this.trust.url);
+    if (!TOKEN.test(token)) throw new TypeError('token expected a word of visible ASCII');
+    this.#options = { fetch, timeoutMs, retries };
+    this.#api = new Api({ url: this.url, token, fetch, timeoutMs, retries });
+  }
+
+  /**
+   * Submits an event and resolves with its receipt, verified: it is of this event, under the pinned keys, and of the level
+   * asked for. An event without `id` is given one, so that every attempt is the same submission.
+   *
+   * Rejects with the log's own error (`EventInvalidError` has the faults); with `OutcomeUnknownError`, which has the `id` to
+   * submit the event with again; with what `verifyReceipt` throws, or `inconsistent` for a receipt of another event; with
+   * `LevelNotMetError`, which has the receipt; with the signal's reason.
+   */
+  async submit(event: Submittable, options: SubmitOptions = {}): Promise<Receipt> {
+    const { level = 'signed', signal } = options;
+    assertReachable(this.trust.policy, level);
+    const id = event.id ?? randomId();
+    const sent = readJsonObject({ ...event, id }, 'event', MAX_EVENT_BYTES);
+    const post = { method: 'POST', path: '/v1/events', body: JSON.stringify(sent), signal } as const;
+    const { receipt, shown } = await this.#fetchReceipt(level, post).catch((error: unknown) => {
+      const isUnknown = error instanceof NewelError && UNKNOWN.includes(error.code);
+      throw isUnknown ? new OutcomeUnknownError(error, id) : error;
+    });
+    assertSameEvent(shown, sent, receipt.source);
+    return receipt;
+  }
+
+  /**
+   * The receipt of an event at a higher level, verified, with the statement that the first one has. Rejects with
+   * `no_witnesses`, `LevelNotMetError`, `inconsistent` where it is of another leaf or statement, and as `submit` does.
+   */
+  async upgrade(receipt: Receipt, level: Level, { signal }: CallOptions = {}): Promise<Receipt> {
+    const first = parseReceipt(receipt);
+    assertReachable(this.trust.policy, level);
+    const path = `/v1/events/${first.event_id}/receipt`;
+    const { receipt: upgraded } = await this.#fetchReceipt(level, { method: 'GET', path, signal });
+    const isSame =
+      upgraded.event_id === first.event_id &&
+      upgraded.leaf_index === first.leaf_index &&
+      upgraded.leaf_hash === first.leaf_hash &&
+      payloadOf(upgraded) === payloadOf(first);
+    if (!isSame) throw differs('the log hands out another leaf or statement of the same event');
+    return upgraded;
+  }
+
+  /**
+   * The heads that the log publishes, from the newest on, each larger than the one before and proven to extend it. Runs
+   * until the signal is aborted, or throws what `followHeads` throws: two heads that are no one tree's, with both.
+   */
+  heads({ from, signal, intervalMs = DEFAULT_INTERVAL_MS }: HeadsOptions = {}): AsyncGenerator<
+    OpenedCheckpoint,
+    never
+  > {
+    const { fetch, timeoutMs, retries } = this.#options;
+    const source = httpSource(this.url, { fetch, timeoutMs });
+    return followHeads({ source, trust: this.trust, from, intervalMs, retries, signal });
+  }
+
+  async #fetchReceipt(level: Level, request: Request): Promise<{ receipt: Receipt; shown: JsonObject }> {
+    const body = await this.#api.request(level === 'signed' ? request : this.#waiting(request, level));
+    const report = checkReceipt(decodeUtf8(body), { trust: this.trust });
+    if (report.error) throw report.error;
+    const { receipt, level: found, event } = report;
+    if (!event) throw new Error('bug: a statement that holds shows no event');
+    if (level === 'witnessed' && found !== 'witnessed') {
+      throw new LevelNotMetError(
+        'too few witnesses have signed yet: the receipt is to be upgraded later',
+        receipt,
+      );
+    }
+    return { receipt, shown: event };
+  }
+
+  /** The request of a receipt that takes time to come. */
+  #waiting({ path, headers, ...request }: Request, level: Level): Request {
+    // Half of the attempt, so that the answer is there when the wait is over.
+    const waitS = Math.min(MAX_WAIT_S, Math.floor(this.#options.timeoutMs / 2000));
+    return { ...request, path: `${path}?level=${level}`, headers: { ...headers, Prefer: `wait=${waitS}` } };
+  }
+}
+
+function urlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain =
+    url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash;
+  if (!isPlain)
+    throw new TypeError('url expected an http or https URL without credentials, query and fragment');
+  return text.replace(/\/+$/, '');
+}
+
+/** 128 random bits. */
+function randomId(): string {
+  return formatBase64Url(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+function payloadOf({ statement }: Receipt): string {
+  return parseSdJwt(statement).encodedPayload;
+}
+
+function differs(how: string): NewelError {
+  return new NewelError('inconsistent', how);
+}

@@ -1,0 +1,78 @@
+/**
+ * The log's problem details (RFC 9457) as errors: the code that it gives, where that is one that a client can meet, and
+ * the faults of an event. Whatever else answers in the log's place is not believed.
+ *
+ *   {"type":"https://log.example/problems/event_invalid","title":"Event invalid","status":422,"detail":"…",
+ *    "code":"event_invalid","errors":[{"pointer":"/outcome","detail":"…"}]}
+ */
+
+import { type ErrorCode, EventInvalidError, type Fault, NewelError } from '../errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json.ts';
+import { readJsonObject } from './json-input.ts';
+
+/** Bytes that a problem may have: 20 faults, and room. */
+export const MAX_PROBLEM_BYTES: number = 64 * 1024;
+const MAX_FAULTS = 20;
+const MAX_TEXT_CHARS = 1000;
+
+/** What a log says of a request, beside what has to do with its own tree and folder. */
+const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'malformed',
+  'too_large',
+  'not_acceptable',
+  'method_not_allowed',
+  'unsupported_media_type',
+  'not_found',
+  'unauthenticated',
+  'forbidden',
+  'event_invalid',
+  'schema_unknown',
+  'id_conflict',
+  'no_witnesses',
+  'queue_full',
+  'storage_failed',
+  'internal',
+]);
+
+/** The error that a problem stands for; `unreachable` where the body is none that a log of this version sends. */
+export function parseProblem(status: number, body: Uint8Array): NewelError {
+  const problem = readProblem(body);
+  const code = problem?.['code'];
+  if (!problem || !isCode(code)) return new NewelError('unreachable', `the log answers ${status}`);
+  const faults = faultsOf(problem['errors']);
+  if (code === 'event_invalid' && faults.length > 0) return new EventInvalidError(faults);
+  return new NewelError(code, textOf(problem['detail']) ?? `the log answers ${status}`);
+}
+
+function readProblem(body: Uint8Array): JsonObject | undefined {
+  try {
+    return readJsonObject(body, 'problem', MAX_PROBLEM_BYTES);
+  } catch (error) {
+    if (error instanceof NewelError) return undefined;
+    throw error;
+  }
+}
+
+function isCode(code: JsonValue | undefined): code is ErrorCode {
+  return typeof code === 'string' && CODES.has(code);
+}
+
+function faultsOf(errors: JsonValue | undefined): Fault[] {
+  if (!Array.isArray(errors)) return [];
+  const faults: Fault[] = [];
+  for (const error of errors.slice(0, MAX_FAULTS)) {
+    if (!isJsonObject(error)) continue;
+    const pointer = error['pointer'] === '' ? '' : textOf(error['pointer']);
+    const detail = textOf(error['detail']);
+    if (pointer !== undefined && detail !== undefined) faults.push({ pointer, detail });
+  }
+  return faults;
+}
+
+const PRINTABLE = /^[^\p{Cc}\p{Surrogate}]+$/u;
+
+/** A text that can be shown anywhere. */
+function textOf(value: JsonValue | undefined): string | undefined {
+  const isShort = typeof value === 'string' && value.length <= MAX_TEXT_CHARS;
+  return isShort && PRINTABLE.test(value) ? value : undefined;
+}

@@ -1,0 +1,121 @@
+/**
+ * Reading events back. Nothing that was stored is believed for itself: the payload is made again from the disclosures
+ * and must be what the leaf in the verified tree commits to, and the record opens only for that leaf.
+ */
+
+import { commitmentOf, formatEventLeaf, parseLeaf } from '../event/leaf.ts';
+import { formatPayload, type OpenClaims } from '../event/statement.ts';
+import { NewelError } from '../errors.ts';
+import type { JsonObject } from '../formats/json.ts';
+import type { Log } from '../log/log.ts';
+import type { Store } from '../storage/store.ts';
+import { contentOf, objectOf } from './content.ts';
+import { formatEventId, parseEventId } from './event-id.ts';
+import type { Keyring } from './keyring.ts';
+import { type EventRecord, openRecord } from './record.ts';
+import { eventKey, parseIndex, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
+import { keysOfSeed, type SeedKeys } from './seed.ts';
+import type { StatementSigner } from './statement-key.ts';
+import type { StoredEvent } from './vault.ts';
+
+export interface EventsParts {
+  readonly log: Log;
+  readonly store: Store;
+  readonly keyring: Keyring;
+  readonly signer: StatementSigner;
+  /** The `iss` of statements. */
+  readonly issuer: string;
+}
+
+/** An event in clear, with what only this room may see of it. */
+export interface OpenedEvent {
+  readonly event: StoredEvent;
+  readonly row: RecordRow;
+  readonly keys: SeedKeys;
+}
+
+export class Events {
+  readonly #parts: EventsParts;
+
+  constructor(parts: EventsParts) {
+    this.#parts = parts;
+  }
+
+  /** The event with this `event_id`, if the revealed tree has it. */
+  async find(eventId: string): Promise<StoredEvent | undefined> {
+    const id = parseEventId(eventId);
+    if (!id) return undefined;
+    const [stored] = await this.#parts.store.getMany([eventKey(id)]);
+    if (!stored) return undefined;
+    const opened = await this.open(parseIndex(stored));
+    if (opened && opened.event.eventId !== eventId) throw notItsLeaf(opened.event.leafIndex);
+    return opened?.event;
+  }
+
+  /** The event at a leaf; `undefined` beyond the revealed tree. Throws `storage_failed` where it is damaged. */
+  async open(index: number): Promise<OpenedEvent | undefined> {
+    const { log, store, keyring } = this.#parts;
+    if (index >= log.revealed.size) return undefined;
+    const [[stored], [entry]] = await Promise.all([
+      store.getMany([recordKey(index)]),
+      log.readEntries(index, 1),
+    ]);
+    if (!stored) throw new NewelError('storage_failed', `the record of leaf ${index} is missing`);
+    const row = parseRecordRow(stored);
+    const leaf = parseLeaf(entry!);
+    if (!('commitment' in leaf)) throw notItsLeaf(index);
+    const keys = keysOfSeed(await keyring.openSeed(row.keyId, row.sealedSeed, row.eventId));
+    const record = openRecord(keys.recordKey, row.sealedRecord, { index, commitment: leaf.commitment });
+    const open = this.openClaims(formatEventId(row.eventId), record);
+    const payload = formatPayload(open, record.disclosures, keys.statementRandom);
+    const rebuilt = formatEventLeaf(commitmentOf(Buffer.from(payload).toString('base64url')));
+    if (!Buffer.from(rebuilt).equals(entry!)) throw notItsLeaf(index);
+    const content = contentOf(payload, record.disclosures);
+    return {
+      row,
+      keys,
+      event: storedEvent({ open, record, content, index, leaf: entry!, payload }, this.#parts.signer),
+    };
+  }
+
+  /** The claims of a statement that are open. */
+  openClaims(eventId: string, record: Pick<EventRecord, 'receivedTimeMs' | 'schema' | 'holder'>): OpenClaims {
+    const { log, issuer } = this.#parts;
+    const { receivedTimeMs, schema, holder } = record;
+    const iat = Math.floor(receivedTimeMs / 1000);
+    const claims: OpenClaims = { iss: issuer, log: log.identity.origin, iat, jti: eventId, schema };
+    return holder === undefined ? claims : { ...claims, cnf: { jwk: objectOf(holder) } };
+  }
+}
+
+/** What an event is made of when it is handed out: from a submission, or from its record. */
+export interface EventParts {
+  readonly open: OpenClaims;
+  readonly record: EventRecord;
+  readonly content: JsonObject;
+  readonly index: number;
+  readonly leaf: Uint8Array;
+  readonly payload: string;
+}
+
+export function storedEvent(parts: EventParts, signer: StatementSigner): StoredEvent {
+  const { open, record, content, index, leaf, payload } = parts;
+  const { id, source } = content;
+  if (typeof id !== 'string' || typeof source !== 'string')
+    throw new Error('bug: an event without id or source');
+  return {
+    eventId: open.jti,
+    id,
+    source,
+    profile: record.profile,
+    leafIndex: index,
+    leaf,
+    receivedTimeMs: record.receivedTimeMs,
+    content,
+    statement: (alg) => signer.sign(alg, payload, record.disclosures),
+  };
+}
+
+function notItsLeaf(index: number): NewelError {
+  return new NewelError('storage_failed', `the record of leaf ${index} is not what the leaf commits to`);
+}

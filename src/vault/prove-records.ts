@@ -1,0 +1,55 @@
+/**
+ * What recovery demands of the private zone: each event in the tree has its record, and event id and submitter's id lead
+ * to it. A database that has lost records while its tree is whole is refused like one that has lost leaves. No key is
+ * needed for it.
+ */
+
+import { EVENT_LEAF_VERSION, parseLeaf } from '../event/leaf.ts';
+import { NewelError } from '../errors.ts';
+import type { Store } from '../storage/store.ts';
+import { eventKey, formatIndex, idKey, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
+
+/** Proves the records of the leaves from `first` on. Throws `log_refused`, naming the leaf. */
+export async function proveRecords(
+  store: Store,
+  first: number,
+  entries: readonly Uint8Array[],
+): Promise<void> {
+  const indexes = entries.flatMap((entry, i) =>
+    versionOf(entry, first + i) === EVENT_LEAF_VERSION ? [first + i] : [],
+  );
+  const stored = await store.getMany(indexes.map(recordKey));
+  const rows = stored.map((value, i) => rowOf(value, indexes[i]!));
+  const leads = await store.getMany(rows.flatMap(({ eventId, idTag }) => [eventKey(eventId), idKey(idTag)]));
+  leads.forEach((value, i) => {
+    const index = indexes[Math.floor(i / 2)]!;
+    if (value && Buffer.from(value).equals(formatIndex(index))) return;
+    throw lost(index, i % 2 === 0 ? 'its event id does not lead to it' : 'its id does not lead to it');
+  });
+}
+
+function versionOf(entry: Uint8Array, index: number): number {
+  try {
+    return parseLeaf(entry).version;
+  } catch (cause) {
+    throw lost(index, 'it is no leaf of an event log', cause);
+  }
+}
+
+function rowOf(value: Uint8Array | undefined, index: number): RecordRow {
+  if (!value) throw lost(index, 'its record is missing');
+  try {
+    return parseRecordRow(value);
+  } catch (cause) {
+    throw lost(index, 'its record is damaged', cause);
+  }
+}
+
+function lost(index: number, what: string, cause?: unknown): NewelError {
+  return new NewelError(
+    'log_refused',
+    `leaf ${index}: ${what}. The database has lost or changed what was acknowledged. ` +
+      'Do not repair it; keep it, and bring back a whole copy of the newest state',
+    { cause },
+  );
+}
