@@ -34,15 +34,16 @@ said=$(grep -v -e '^$' -e '^> ' "$clone/out") || { cat "$clone/err"; exit 1; }
 printf '%s\n' "$said"
 [ "$(printf '%s\n' "$said" | cut -d' ' -f1 | xargs)" = 'url origin vkey folder token try' ]
 
-url=$(node -p 'JSON.parse(fs.readFileSync("data/client.json")).url')
-token=$(node -p 'JSON.parse(fs.readFileSync("data/client.json")).token')
-[ "$(curl -sS -H "Authorization: Bearer $token" --data-binary 'hello, log' "$url/add")" = 0 ]
-sleep 1.5
-npx newel fsck --url "$url"
-# The README's offline check, with node alone and `newel` as this folder's own name.
-awk '/^```js$/ { block = 1; next } /^```$/ { block = 0 } block' README.md >check.mjs
-curl -sS "$url/v1/leaves/0/proof" >hello.tlog-proof
-node check.mjs
+# The README's own blocks, as they stand there: a first event with its verified receipt, and a forged one.
+block() { awk -v want="$1" '/^```sh$/ { n++; inside = 1; next } /^```$/ { inside = 0 } inside && n == want' README.md; }
+block 3 >"$clone/first.sh"
+block 4 >"$clone/forged.sh"
+grep -q 'newel submit spec/examples/flat.json' "$clone/first.sh"
+bash -eu "$clone/first.sh" | tee "$clone/first.out"
+grep -q 'level: signed' "$clone/first.out"
+bash -eu "$clone/forged.sh" | tee "$clone/forged.out"
+grep -q 'exit code 1' "$clone/forged.out"
+npx newel fsck --url "$(node -p 'JSON.parse(fs.readFileSync("data/client.json")).url')"
 
 kill -TERM -- "-$group"
 # npm exits as one that a signal has ended; how the server ended, its last line tells.

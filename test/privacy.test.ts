@@ -290,7 +290,7 @@ function newSources(maker: CanaryMaker, count: number): Canary[] {
   });
 }
 
-/** The size of the published tree, once it is that of all events. */
+/** Resolves when the published tree has `size` leaves. */
 async function published(port: number, size: number): Promise<void> {
   for (const endMs = performance.now() + 10_000; performance.now() < endMs;) {
     const { body } = await sendToPort(port)({ method: 'GET', target: '/checkpoint', headers: [] });
@@ -300,7 +300,7 @@ async function published(port: number, size: number): Promise<void> {
   assert.fail(`${size} leaves are not published`);
 }
 
-/** Fills a log of events and returns the stage with the events that were taken. */
+/** Sends all that is right and all that is wrong, and returns the events that were taken. */
 async function play(stage: Stage, sources: readonly Canary[]): Promise<Taken[]> {
   const { maker, tokens } = stage;
   const types = EVENT_TYPES.flatMap((type) =>

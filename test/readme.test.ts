@@ -1,12 +1,20 @@
 /**
- * The README is run: its `sh` blocks, in order, in one shell, against a log that its own first command started. A `js`
+ * The README is run: its `sh` blocks, in order, in one shell, against a log that its own first command started. A `ts`
  * block is saved as the file that its first line names. The folder is what `npm ci` makes of a clone: package.json,
  * what it is built to, and node_modules. `npm ci` and `npm test` are what brought us here, and are not run again.
  */
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -51,6 +59,8 @@ before(async () => {
   execFileSync(process.execPath, build, { stdio: 'pipe' });
   const main = `#!/bin/sh\nexec '${process.execPath}' '${join(folder, packageJson.bin.newel)}' "$@"\n`;
   mkdirSync(join(folder, 'node_modules/.bin'));
+  symlinkSync(join(ROOT, 'node_modules/.bin/tsx'), join(folder, 'node_modules/.bin/tsx'));
+  cpSync(join(ROOT, 'spec/examples'), join(folder, 'spec/examples'), { recursive: true });
   writeFileSync(join(folder, 'node_modules/.bin/newel'), main, { mode: 0o755 });
 });
 
@@ -83,9 +93,9 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   const files: string[] = [];
   let script = 'set -eu\n';
   for (const { language, text } of blocks.slice(2)) {
-    if (language === 'js') {
-      const [, file] = /^\/\/ (\w+\.mjs)\n/.exec(text) ?? [];
-      assert.ok(file, 'a js block begins with the name of its file');
+    if (language === 'ts') {
+      const [, file] = /^\/\/ (\w+\.ts)\n/.exec(text) ?? [];
+      assert.ok(file, 'a ts block begins with the name of its file');
       writeFileSync(join(folder, file), text);
       files.push(file);
     } else {
@@ -93,27 +103,41 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
       script += text;
     }
   }
-  assert.deepEqual(files, ['check.mjs']);
+  assert.deepEqual(files, ['submit.ts']);
   const output = sh(script);
-  assert.match(output, /^0\nlocalhost\/dev\n1\n/, 'the first entry has index 0, and is in the checkpoint');
-  assert.match(output, /^entry 0 is in the tree of 1 that localhost\/dev signed$/m);
-  assert.match(output, /"leaf_index":1/);
+  assert.match(output, /^✔ evt_\S+\.receipt\.json {2}leaf 1 of localhost\/dev, signed$/m);
+  assert.match(output, /^✔ receipt of evt_\S+ \(stepup\.completed, .* UTC\)\n {2}statement {3}✔ signed by/m);
+  const forged =
+    /^✘ receipt of [^✔✘]*\n {2}statement {3}✔ .*\n {2}leaf {8}✘ .*\n {2}inclusion {3}✘ .*\n {2}checkpoint {2}✔ /m;
+  assert.match(output, forged, 'the changed line is the one that fails');
+  assert.match(output, /^exit code 1$/m);
+  assert.match(output, /^leaf 3 of 4, signed$/m, 'submit.ts');
+  assert.match(output, /^localhost\/dev\n\d+\n\S+=\n\n— localhost\/dev /m, 'the checkpoint');
+  assert.equal(readdirSync(join(folder, 'receipts')).length, 10);
+  const report = readFileSync(join(folder, 'report.ndjson'), 'utf8').trimEnd().split('\n');
+  assert.equal(report.length, 10);
+  assert.ok(report.every((line) => (JSON.parse(line) as { ok: boolean }).ok));
 
-  // "Change one character of it and run it again", in each kind of line that there is.
-  const path = join(folder, 'hello.tlog-proof');
-  const proof = readFileSync(path, 'utf8');
-  const changes: [from: string, to: string, says: RegExp][] = [
-    ['index 0', 'index 1', /NewelError: leaf 1 is not in a tree of size 1/],
-    ['localhost/dev', 'localhost/def', /NewelError: note has a false signature/],
-    ['\n1\n', '\n2\n', /NewelError: note has a false signature/],
+  // "Change another one, in the statement or in the checkpoint, and another line fails."
+  const receipt = readFileSync(join(folder, 'mine.receipt.json'), 'utf8');
+  const { statement } = JSON.parse(receipt) as { statement: string };
+  const changes: [from: string, to: string, fails: RegExp][] = [
+    [statement, statement.replace('.', 'A.'), /statement {3}✘/],
+    [statement, statement.replace('~', 'A~'), /statement {3}✘/],
+    [String.raw`\nlocalhost/dev\n`, String.raw`\nlocalhost/def\n`, /checkpoint {2}✘/],
   ];
-  for (const [from, to, says] of changes) {
-    assert.ok(proof.includes(from), from);
-    writeFileSync(path, proof.replace(from, to));
-    assert.throws(() => sh('node check.mjs'), says, to);
+  for (const [from, to, fails] of changes) {
+    assert.ok(receipt.includes(from), from);
+    writeFileSync(join(folder, 'changed.json'), receipt.replace(from, to));
+    assert.throws(
+      () => sh('npx newel verify changed.json'),
+      (error) => {
+        assert.ok(error instanceof Error && 'stdout' in error);
+        assert.match(String(error.stdout), fails);
+        return true;
+      },
+    );
   }
-  writeFileSync(path, proof);
-  assert.match(sh('node check.mjs'), /^entry 0 is in the tree/);
 });
 
 /** What a shell in the folder prints. Throws, with what is on stderr, where it fails. */

@@ -10,13 +10,14 @@
 
 import type { Hono } from 'hono';
 import { openTokens, type Tokens } from '../access/tokens.ts';
-import { createApp, createPublicApp, type Site } from '../http/app.ts';
+import { createApp, createPublicApp, type Site, type Statements } from '../http/app.ts';
 import { listen, type Listening } from '../http/listen.ts';
 import { systemClock } from '../log/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
 import { openVault } from '../vault/open-vault.ts';
+import type { Vault } from '../vault/vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
 import { readLogKey, readPolicy } from './log-key.ts';
@@ -115,7 +116,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       url: settings.publicUrl ?? main.url,
       software: readSoftware(),
       now,
-      ...(vault ? { statements: vault } : {}),
+      ...(vault ? { statements: statementsOf(vault) } : {}),
       mayReadRevealed: (authorization) => isKnown(() => tokens.authenticate(authorization)),
       onRequest: (request) => lines.request(request),
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
@@ -173,6 +174,11 @@ function limitsOf({
   maxRoundBytes,
 }: ServeSettings): PoolLimits {
   return { maxQueueEntries, maxQueueBytes, maxRoundEntries, maxRoundBytes };
+}
+
+/** What anyone may know of it. */
+function statementsOf({ issuer, jwks, schemas, maxEventBytes }: Vault): Statements {
+  return { issuer, jwks, schemas, maxEventBytes };
 }
 
 function isKnown(authenticate: () => unknown): boolean {

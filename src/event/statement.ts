@@ -15,9 +15,9 @@
 
 import { formatBase64Url } from '../formats/base64url.ts';
 import type { JsonObject, JsonValue } from '../formats/json.ts';
-import { hashOfDisclosure } from './disclosure-hash.ts';
+import { digestOfDisclosure } from './disclosure-digest.ts';
 import type { EventMembers } from './schema.ts';
-import { SLOT_COUNT, TOP_LEVEL, type Level, type Slot } from './slots.ts';
+import { SLOT_COUNT, TOP_LEVEL, type Level } from './slots.ts';
 import { DIGEST_ALGORITHM, type SCHEMA } from './statement-names.ts';
 
 const SALT_BYTES = 16;
@@ -61,7 +61,7 @@ export interface EncodedStatement {
 export function encodeStatement(open: OpenClaims, event: EventMembers, random: Uint8Array): EncodedStatement {
   assertRandom(random);
   const disclosures: SlotDisclosure[] = [];
-  const digests = discloseMembers(event, TOP_LEVEL, { random, salts: saltsOf(random), disclosures });
+  const digests = discloseMembers(event, TOP_LEVEL, random, disclosures);
   disclosures.sort((a, b) => a.slot - b.slot);
   return { payload: payloadOf(open, digests), disclosures };
 }
@@ -77,71 +77,49 @@ export function formatPayload(
 ): string {
   assertRandom(random);
   const kept = new Map(disclosures.map(({ slot, json }) => [slot, json]));
-  return payloadOf(
-    open,
-    digestsOf(TOP_LEVEL, random, ({ slot }) => kept.get(slot)),
-  );
-}
-
-/** What the disclosures of one statement share. */
-interface Making {
-  readonly random: Uint8Array;
-  /** By slot. */
-  readonly salts: readonly string[];
-  readonly disclosures: SlotDisclosure[];
-}
-
-/** The digests of one object's `_sd`, sorted; what they disclose is added to the disclosures. */
-function discloseMembers(object: JsonObject, level: Level, making: Making): string[] {
-  return digestsOf(level, making.random, ({ slot, name, inner }) => {
-    const value = object[name];
-    if (value === undefined) return undefined;
-    const shown = inner === undefined ? formatValue(value) : withDigests(value as JsonObject, inner, making);
-    // As `formatDisclosure` writes it; no name in the schema has a character that JSON escapes.
-    const json = `["${making.salts[slot]}","${name}",${shown}]`;
-    making.disclosures.push({ slot, json });
-    return json;
+  const digests = TOP_LEVEL.slots.map(({ slot }) => {
+    const json = kept.get(slot);
+    return json === undefined ? decoyOf(slot, random) : digestOfDisclosure(json);
   });
+  return payloadOf(open, digests.sort());
+}
+
+/** The digests of one object's `_sd`, sorted; what they disclose is added to `disclosures`. */
+function discloseMembers(
+  object: JsonObject,
+  level: Level,
+  random: Uint8Array,
+  disclosures: SlotDisclosure[],
+): string[] {
+  const digests: string[] = [];
+  for (const { slot, name, inner } of level.slots) {
+    const value = object[name];
+    if (value === undefined) {
+      digests.push(decoyOf(slot, random));
+      continue;
+    }
+    const shown =
+      inner === undefined ? formatValue(value) : withDigests(value as JsonObject, inner, random, disclosures);
+    // As `formatDisclosure` writes it; no name in the schema has a character that JSON escapes.
+    const json = `["${saltOf(slot, random)}","${name}",${shown}]`;
+    disclosures.push({ slot, json });
+    digests.push(digestOfDisclosure(json));
+  }
+  return digests.sort();
 }
 
 /** The JSON of an object with digests in the place of the members that stand alone. */
-function withDigests(object: JsonObject, level: Level, making: Making): string {
+function withDigests(
+  object: JsonObject,
+  level: Level,
+  random: Uint8Array,
+  disclosures: SlotDisclosure[],
+): string {
   let members = '';
   for (const name of Object.keys(object)) {
     if (!level.names.has(name)) members += `"${name}":${formatValue(object[name]!)},`;
   }
-  return `{${members}"_sd":${formatDigests(discloseMembers(object, level, making))}}`;
-}
-
-/** One digest for each slot of a level, sorted: of the disclosure that `jsonOf` gives, or the decoy where it gives none. */
-function digestsOf(level: Level, random: Uint8Array, jsonOf: (slot: Slot) => string | undefined): string[] {
-  const hashes = level.slots.map((slot) => {
-    const json = jsonOf(slot);
-    if (json !== undefined) return hashOfDisclosure(json);
-    const at = SALT_BYTES * SLOT_COUNT + DECOY_BYTES * slot.slot;
-    return random.subarray(at, at + DECOY_BYTES);
-  });
-  return formatAll(hashes, DECOY_BYTES).sort();
-}
-
-function saltsOf(random: Uint8Array): string[] {
-  const salts = Array.from({ length: SLOT_COUNT }, (_, slot) =>
-    random.subarray(SALT_BYTES * slot, SALT_BYTES * (slot + 1)),
-  );
-  return formatAll(salts, SALT_BYTES);
-}
-
-/**
- * Each of `parts`, of `size` bytes, in base64url. They are written in one go, with zeros after each up to a multiple of
- * three bytes, and the characters for those zeros are cut off.
- */
-function formatAll(parts: readonly Uint8Array[], size: number): string[] {
-  const groups = Math.ceil(size / 3);
-  const padded = new Uint8Array(3 * groups * parts.length);
-  parts.forEach((part, i) => padded.set(part, 3 * groups * i));
-  const text = formatBase64Url(padded);
-  const characters = Math.ceil((4 * size) / 3);
-  return parts.map((_, i) => text.slice(4 * groups * i, 4 * groups * i + characters));
+  return `{${members}"_sd":${formatDigests(discloseMembers(object, level, random, disclosures))}}`;
 }
 
 function payloadOf({ iss, log, iat, jti, schema, cnf }: OpenClaims, digests: readonly string[]): string {
@@ -159,6 +137,15 @@ function formatValue(value: JsonValue): string {
 /** An array of base64url texts as JSON: at every level there is at least one. */
 function formatDigests(digests: readonly string[]): string {
   return `["${digests.join('","')}"]`;
+}
+
+function saltOf(slot: number, random: Uint8Array): string {
+  return formatBase64Url(random.subarray(SALT_BYTES * slot, SALT_BYTES * (slot + 1)));
+}
+
+function decoyOf(slot: number, random: Uint8Array): string {
+  const at = SALT_BYTES * SLOT_COUNT + DECOY_BYTES * slot;
+  return formatBase64Url(random.subarray(at, at + DECOY_BYTES));
 }
 
 function assertRandom(random: Uint8Array): void {

@@ -2,7 +2,7 @@
  * The private record of an event, sealed from its first byte on disk. Inside the seal, in CBOR:
  *
  *   [ received time in ms, profile, name of the token, schema, holder's JWK as JSON or null,
- *     bytes as sent or null, [ slot, disclosure JSON, slot, disclosure JSON, … ] ]
+ *     bytes as sent or null, slots (a byte each), disclosures as JSON, a line each ]
  *
  * The disclosures are kept letter by letter, since their digests are in the leaf; only the payload's skeleton is made
  * again. The seal is bound to the record's version, its leaf index and the leaf's commitment.
@@ -33,8 +33,10 @@ export interface RecordPlace {
 
 export function encodeRecord(record: EventRecord): Uint8Array {
   const { receivedTimeMs, profile, submitter, schema, holder, sent, disclosures } = record;
-  const pairs = disclosures.flatMap(({ slot, json }) => [slot, json]);
-  return encodeOwn([receivedTimeMs, profile, submitter, schema, holder ?? null, sent ?? null, pairs]);
+  const slots = Uint8Array.from(disclosures, ({ slot }) => slot);
+  // JSON has no newline of its own. One long text costs a fraction of many short ones.
+  const lines = disclosures.map(({ json }) => json).join('\n');
+  return encodeOwn([receivedTimeMs, profile, submitter, schema, holder ?? null, sent ?? null, slots, lines]);
 }
 
 export function sealRecord(recordKey: Uint8Array, encoded: Uint8Array, place: RecordPlace): Uint8Array {
@@ -44,7 +46,7 @@ export function sealRecord(recordKey: Uint8Array, encoded: Uint8Array, place: Re
 /** Throws `storage_failed` where it does not open, or is not a record. */
 export function openRecord(recordKey: Uint8Array, sealed: Uint8Array, place: RecordPlace): EventRecord {
   const value = decodeOwn(openOnce(recordKey, sealed, contextOf(place)));
-  const [receivedTimeMs, profile, submitter, schema, holder, sent, pairs] = arrayOf(value, 7);
+  const [receivedTimeMs, profile, submitter, schema, holder, sent, slots, lines] = arrayOf(value, 8);
   if (typeof receivedTimeMs !== 'number' || typeof submitter !== 'string' || schema !== 'stepup/1')
     throw damagedRecord();
   if (profile !== 'stepup/1' && profile !== 'flat/1') throw damagedRecord();
@@ -57,18 +59,14 @@ export function openRecord(recordKey: Uint8Array, sealed: Uint8Array, place: Rec
     schema,
     holder: holder ?? undefined,
     sent: sent ?? undefined,
-    disclosures: disclosuresOf(pairs),
+    disclosures: disclosuresOf(slots, lines),
   };
 }
 
-function disclosuresOf(pairs: unknown): SlotDisclosure[] {
-  if (!Array.isArray(pairs)) throw damagedRecord();
-  const disclosures: SlotDisclosure[] = [];
-  for (let i = 0; i < pairs.length; i += 2) {
-    const [slot, json] = arrayOf(pairs.slice(i, i + 2), 2);
-    if (typeof slot !== 'number' || typeof json !== 'string') throw damagedRecord();
-    disclosures.push({ slot, json });
-  }
+function disclosuresOf(slots: unknown, lines: unknown): SlotDisclosure[] {
+  if (!(slots instanceof Uint8Array) || typeof lines !== 'string') throw damagedRecord();
+  const disclosures = lines.split('\n').map((json, i) => ({ slot: slots[i] ?? -1, json }));
+  if (disclosures.length !== slots.length) throw damagedRecord();
   return disclosures;
 }
 

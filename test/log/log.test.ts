@@ -137,7 +137,7 @@ describe('log', () => {
       if (lost >= first && lost < first + entries.length) throw new NewelError('log_refused', `lost ${lost}`);
     };
     const t = await openTestLog({ entries: 2500, open: { proveCompanions } });
-    assert.deepEqual(asked, [], 'the tree was empty');
+    assert.equal(asked.length, 0, 'the tree was empty');
     const again = await t.reopen();
     assert.deepEqual([asked[0]![0], asked.reduce((sum, [, count]) => sum + count, 0)], [0, 2500]);
     assert.ok(asked.length > 1 && asked.every(([, count]) => count <= 1024 + 256));

@@ -1,14 +1,15 @@
 /**
- * The hash of a disclosure straight from its JSON: what `digestOf(encodeDisclosure(json))` is the base64url of, without the
- * texts in between. A statement has dozens of them, and they cost as much as all else about it.
+ * The digest of a disclosure straight from its JSON: what `digestOf(encodeDisclosure(json))` gives, without the texts in
+ * between. A statement has dozens of them, and each costs as much as all else about it.
  *
- *   JSON text → UTF-8 → base64url as ASCII bytes → SHA-256
+ *   JSON text → UTF-8 → base64url as ASCII bytes → SHA-256 → base64url
  */
 
 import { hashBytes } from '../core/hash.ts';
-import { encodeDisclosure } from '../formats/sd-jwt.ts';
+import { formatBase64Url } from '../formats/base64url.ts';
+import { digestOf, encodeDisclosure } from '../formats/sd-jwt.ts';
 
-/** UTF-16 code units of a text that has its place in the buffers: as UTF-8 it has at most three times as many bytes. */
+/** UTF-16 code units of a text that is surely no longer than the buffers: as UTF-8 it has at most three times as many bytes. */
 const MAX_LENGTH = 4096;
 
 const encoder = new TextEncoder();
@@ -23,9 +24,9 @@ const PAIRS = new Uint16Array(
   Uint8Array.from({ length: 8192 }, (_, i) => ALPHABET[i % 2 === 0 ? i >> 7 : (i >> 1) & 63]!).buffer,
 );
 
-/** The hash of a disclosure, 32 bytes. `json` is what JSON.stringify makes: no lone surrogate in it. */
-export function hashOfDisclosure(json: string): Uint8Array {
-  if (json.length > MAX_LENGTH) return hashBytes(encoder.encode(encodeDisclosure(json)));
+/** The digest of a disclosure, 43 characters of base64url. `json` is what JSON.stringify makes: no lone surrogate in it. */
+export function digestOfDisclosure(json: string): string {
+  if (json.length > MAX_LENGTH) return digestOf(encodeDisclosure(json));
   const { written } = encoder.encodeInto(json, utf8);
   // Zeros after the end: the last group then needs no case of its own.
   utf8[written] = 0;
@@ -35,5 +36,5 @@ export function hashOfDisclosure(json: string): Uint8Array {
     pairs[to++] = PAIRS[group >> 12]!;
     pairs[to++] = PAIRS[group & 4095]!;
   }
-  return hashBytes(ascii.subarray(0, Math.ceil((4 * written) / 3)));
+  return formatBase64Url(hashBytes(ascii.subarray(0, Math.ceil((4 * written) / 3))));
 }
