@@ -15,12 +15,9 @@
 import { NewelError } from '../errors.ts';
 import { type CborMap, type CborValue, formatCbor, parseCbor } from '../formats/cbor.ts';
 import { parseBase64Url } from '../formats/base64url.ts';
-import { SCHEMA } from './statement-names.ts';
 
 /** The version of a leaf that is a log statement. */
 export const STATEMENT_LEAF_VERSION = 0;
-/** Schemas of events that a log made by this version takes. */
-export const LOG_STATEMENT_SCHEMAS: readonly string[] = [SCHEMA];
 
 /** What `init` says, at leaf 0. */
 export interface LogStatement {

@@ -11,9 +11,6 @@ export const SCHEMA = 'stepup/1';
 /** `typ` of a statement. */
 export const STATEMENT_TYPE = 'stepup-event+sd-jwt';
 
-/** `typ` of the token beside a presentation whose statement has no `cnf`. */
-export const PRESENTATION_TYPE = 'newel-presentation+jwt';
-
 /** The only digest algorithm of disclosures (RFC 9901 §4.1.1). */
 export const DIGEST_ALGORITHM = 'sha-256';
 
