@@ -7,9 +7,9 @@
  *        └─ seed                  one an event
  */
 
-import { createHmac } from 'node:crypto';
 import { NewelError } from '../errors.ts';
 import type { Row, Store } from '../storage/store.ts';
+import { hmac } from './hmac.ts';
 import { randomBytes } from './random.ts';
 import {
   arrayOf,
@@ -151,7 +151,7 @@ export class Keyring {
   }
 
   #tag(...parts: readonly string[]): Uint8Array {
-    return createHmac('sha256', this.#indexKey).update(JSON.stringify(parts)).digest();
+    return hmac(this.#indexKey, JSON.stringify(parts));
   }
 }
 

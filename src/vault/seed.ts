@@ -8,8 +8,9 @@
  *   64   salts, decoys   `event/statement.ts`
  */
 
-import { createCipheriv, createHmac } from 'node:crypto';
+import { createCipheriv } from 'node:crypto';
 import { STATEMENT_RANDOM_BYTES } from '../event/statement.ts';
+import { hmac } from './hmac.ts';
 import { randomBytes } from './random.ts';
 import { KEY_BYTES } from './seal.ts';
 
@@ -37,5 +38,5 @@ export function keysOfSeed(seed: Uint8Array): SeedKeys {
 
 /** What a second copy's content is compared by. */
 export function contentMac(contentKey: Uint8Array, content: string): Uint8Array {
-  return createHmac('sha256', contentKey).update(content).digest();
+  return hmac(contentKey, content);
 }

@@ -16,6 +16,7 @@ import { decodeUtf8 } from '../formats/text.ts';
 import type { Appended } from '../log/log.ts';
 import type { Row } from '../storage/store.ts';
 import { formatCanonical } from './canonical.ts';
+import { nodeDisclosureDigest } from './disclosure-digest.ts';
 import { formatEventId, newEventId } from './event-id.ts';
 import { type Events, type EventsParts, storedEvent } from './events.ts';
 import { GatheredReads } from './gathered-reads.ts';
@@ -120,7 +121,7 @@ export class Submissions {
       sent: profile === 'flat/1' ? submission.body : undefined,
     };
     const open = this.#events.openClaims(formatEventId(eventId), kept);
-    const { payload, disclosures } = encodeStatement(open, event, keys.statementRandom);
+    const { payload, disclosures } = encodeStatement(open, event, keys.statementRandom, nodeDisclosureDigest);
     const commitment = commitmentOf(Buffer.from(payload).toString('base64url'));
     const leaf = formatEventLeaf(commitment);
     const record: EventRecord = { ...kept, disclosures };
