@@ -1,4 +1,4 @@
-/** What is published, installed into an empty project: every entry point loads, and the command runs. */
+/** What is published, installed into an empty project: every entry point loads, the command runs, the page's script is there. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -7,18 +7,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Script } from 'node:vm';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const SCRIPT = `
 import { verifyInclusion, openCheckpoint, httpSource } from 'newel';
+import { FileReceiptStore } from 'newel/node';
 import { openLog, createApp, MemoryStore } from 'newel/server';
 import { parseVkey } from 'newel/formats/vkey';
 import manifest from 'newel/package.json' with { type: 'json' };
-for (const value of [verifyInclusion, openCheckpoint, httpSource, openLog, createApp, MemoryStore, parseVkey]) {
+const values = [verifyInclusion, openCheckpoint, httpSource, FileReceiptStore, openLog, createApp, MemoryStore, parseVkey];
+for (const value of values) {
   if (typeof value !== 'function') throw new Error('not a function');
 }
 console.log(manifest.name);
 `;
+/** What verifies receipts in the landing page, bundled by the build. */
+const PAGE_SCRIPT = 'client/page.min.js';
 
 let folder: string;
 before(async () => {
@@ -37,7 +42,8 @@ function npm(args: readonly string[], cwd: string): string {
 }
 
 test('npm pack, installed into an empty project', { timeout: 180_000 }, (t) => {
-  if (!existsSync(join(ROOT, 'dist/cli/main.js'))) npm(['run', 'build'], ROOT);
+  const built = ['cli/main.js', 'node.js', PAGE_SCRIPT].map((path) => join(ROOT, 'dist', path));
+  if (!built.every((path) => existsSync(path))) npm(['run', 'build'], ROOT);
   npm(['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   const project = { name: 'empty', private: true, type: 'module' };
@@ -52,6 +58,10 @@ test('npm pack, installed into an empty project', { timeout: 180_000 }, (t) => {
   assert.equal(execFileSync(process.execPath, ['use.mjs'], { cwd: folder, encoding: 'utf8' }), 'newel\n');
   const bin = join(folder, 'node_modules/newel/dist/cli/main.js');
   assert.match(execFileSync(process.execPath, [bin, '--version'], { encoding: 'utf8' }), new RegExp(version));
+  // In one piece: a script that asked for another would not even compile as one.
+  const page = readFileSync(join(folder, 'node_modules/newel/dist', PAGE_SCRIPT), 'utf8');
+  assert.ok(page.length > 10_000);
+  assert.doesNotThrow(() => new Script(page));
   const shipped = npm(['ls', '--omit', 'dev', '--all', '--parseable'], folder).trim().split('\n').length - 2;
   t.diagnostic(`${shipped} packages come along`);
 });

@@ -8,6 +8,7 @@
  *   the log is fatal  answer 503 to what is under way, close; `ended` is `failed`
  */
 
+import { Worker } from 'node:worker_threads';
 import type { Hono } from 'hono';
 import { openTokens, type Tokens } from '../access/tokens.ts';
 import { createApp, createPublicApp, type Site, type Statements } from '../http/app.ts';
@@ -17,6 +18,8 @@ import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
 import { openVault } from '../vault/open-vault.ts';
+import type { Issuing } from '../vault/open-claims.ts';
+import { PreparePool } from '../vault/prepare-pool.ts';
 import type { Vault } from '../vault/vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
@@ -60,7 +63,7 @@ const GRACE_MS = 5000;
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { folder, settings, lines, acceptClock = false, tryNextPorts = 0 } = options;
-  const opened: Opened = { sockets: [], tokens: undefined, log: undefined };
+  const opened: Opened = { sockets: [], tokens: undefined, log: undefined, pool: undefined };
   let resolveEnded: (end: End) => void;
   const ended = new Promise<End>((resolve) => (resolveEnded = resolve));
   let state: 'starting' | 'serving' | 'ending' = 'starting';
@@ -103,10 +106,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     opened.log = log;
     const now = (): number => systemClock.now();
+    if (issuer !== undefined) opened.pool = startPool({ issuer, origin: folder.origin }, lines);
     const vault =
       issuer === undefined || vaultKeys === undefined
         ? undefined
-        : await openVault({ ...vaultKeys, log, store, issuer, now, ed25519: { ...nodeEd25519, signAside } });
+        : await openVault({
+            ...vaultKeys,
+            log,
+            store,
+            issuer,
+            now,
+            ed25519: { ...nodeEd25519, signAside },
+            ...(opened.pool ? { prepare: opened.pool.prepare } : {}),
+          });
 
     const site: Site = {
       log,
@@ -148,10 +160,11 @@ interface Opened {
   readonly sockets: Listening[];
   tokens: Tokens | undefined;
   log: Log | undefined;
+  pool: PreparePool | undefined;
 }
 
 /** Nothing new comes in before the log finishes what came. Returns whether all closed well. */
-async function closeAll({ sockets, tokens, log }: Opened, lines: Lines): Promise<boolean> {
+async function closeAll({ sockets, tokens, log, pool }: Opened, lines: Lines): Promise<boolean> {
   let clean = true;
   const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
     try {
@@ -164,6 +177,7 @@ async function closeAll({ sockets, tokens, log }: Opened, lines: Lines): Promise
   await close('the sockets', Promise.all(sockets.map((socket) => socket.close(GRACE_MS))));
   tokens?.close();
   await close('the log', log?.close());
+  await close('the thread that prepares events', pool?.close());
   return clean;
 }
 
@@ -174,6 +188,23 @@ function limitsOf({
   maxRoundBytes,
 }: ServeSettings): PoolLimits {
   return { maxQueueEntries, maxQueueBytes, maxRoundEntries, maxRoundBytes };
+}
+
+/** Room for what is in the making, so that little of it is copied to where it lasts. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 96 };
+
+/** From sources there is none: Node does not load TypeScript in a thread, and events are prepared where they arrive. */
+function startPool(issuing: Issuing, lines: Lines): PreparePool | undefined {
+  if (import.meta.url.endsWith('.ts')) return undefined;
+  const entry = new URL('./prepare-worker.js', import.meta.url);
+  const start = (): Worker => new Worker(entry, { workerData: issuing, resourceLimits: WORKER_LIMITS });
+  return new PreparePool(start, issuing, (error) =>
+    lines.say(
+      'error',
+      'the thread that prepares events died; they are prepared without it',
+      errorFields(error),
+    ),
+  );
 }
 
 /** What anyone may know of it. */

@@ -48,7 +48,12 @@ export function eventJsonSchema(): JsonObject {
       { $ref: '#/$defs/event' },
     ),
     $defs: {
-      event: { ...objectSchema(EVENT_MEMBERS, (member) => annotated(member, true)), allOf: rulesByType() },
+      event: { $ref: '#/$defs/canonical', allOf: rulesByType() },
+      canonical: {
+        description:
+          'The canonical form of an event of either profile, which the rules by type need not hold for.',
+        ...objectSchema(EVENT_MEMBERS, (member) => annotated(member, true)),
+      },
       flat: objectSchema(FLAT_MEMBERS, (member) => ({ ...described(member), ...memberSchema(member) })),
       subject_identifier: { oneOf: [...singleIdentifiers(), aliases()] },
       single_identifier: { oneOf: singleIdentifiers() },

@@ -24,12 +24,12 @@ export const EVENT_MEMBERS = {
   },
   source: {
     is: 'text',
-    form: 'uri',
+    form: 'id',
     max: 255,
     class: 'internal',
     slot: 1,
     required: true,
-    about: 'The system that the event comes from.',
+    about: 'The system that the event comes from, by custom as a URI.',
   },
   tenant: {
     is: 'text',

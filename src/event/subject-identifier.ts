@@ -42,7 +42,7 @@ export const SUBJECT_FORMATS = {
   uri: {
     uri: {
       is: 'text',
-      form: 'uri_with_fragment',
+      form: 'uri',
       max: 512,
       class: 'personal',
       required: true,

@@ -17,7 +17,6 @@ export type TextFormName =
   | 'line'
   | 'id'
   | 'uri'
-  | 'uri_with_fragment'
   | 'did_url'
   | 'acct'
   | 'email'
@@ -64,10 +63,6 @@ export const TEXT_FORMS: Readonly<Record<TextFormName, TextForm>> = {
   line: { pattern: '^[^\\p{Cc}\\p{Cs}]+$', words: 'characters without control characters' },
   id: { pattern: '^[!-~]+$', words: 'visible ASCII characters' },
   uri: {
-    pattern: `^[A-Za-z][A-Za-z0-9+.-]*:(?:${URI_CHARACTER})+$`,
-    words: 'characters, an absolute URI without a fragment (RFC 3986)',
-  },
-  uri_with_fragment: {
     pattern: `^[A-Za-z][A-Za-z0-9+.-]*:(?:${URI_CHARACTER})+(?:#(?:${URI_CHARACTER})*)?$`,
     words: 'characters, an absolute URI (RFC 3986)',
   },

@@ -4,17 +4,17 @@
  */
 
 import { commitmentOf, formatEventLeaf, parseLeaf } from '../event/leaf.ts';
-import { formatPayload, type OpenClaims } from '../event/statement.ts';
+import { formatPayload } from '../event/statement.ts';
 import { NewelError } from '../errors.ts';
-import type { JsonObject } from '../formats/json.ts';
 import type { Log } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
-import { contentOf, objectOf } from './content.ts';
-import { formatEventId, parseEventId } from './event-id.ts';
+import { contentOf } from './content.ts';
+import { parseEventId } from './event-id.ts';
 import type { Keyring } from './keyring.ts';
 import { type EventRecord, openRecord } from './record.ts';
-import { eventKey, parseIndex, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
-import { keysOfSeed, type SeedKeys } from './seed.ts';
+import { type Issuing, openClaimsOf } from './open-claims.ts';
+import { damagedRecord, eventKey, parseIndex, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
+import { keysOfSeed } from './seed.ts';
 import type { StatementSigner } from './statement-key.ts';
 import type { StoredEvent } from './vault.ts';
 
@@ -23,15 +23,16 @@ export interface EventsParts {
   readonly store: Store;
   readonly keyring: Keyring;
   readonly signer: StatementSigner;
-  /** The `iss` of statements. */
-  readonly issuer: string;
+  readonly issuing: Issuing;
 }
 
 /** An event in clear, with what only this room may see of it. */
 export interface OpenedEvent {
   readonly event: StoredEvent;
   readonly row: RecordRow;
-  readonly keys: SeedKeys;
+  readonly contentKey: Uint8Array;
+  readonly record: EventRecord;
+  readonly payload: string;
 }
 
 export class Events {
@@ -66,53 +67,58 @@ export class Events {
     if (!('commitment' in leaf)) throw notItsLeaf(index);
     const keys = keysOfSeed(await keyring.openSeed(row.keyId, row.sealedSeed, row.eventId));
     const record = openRecord(keys.recordKey, row.sealedRecord, { index, commitment: leaf.commitment });
-    const open = this.openClaims(formatEventId(row.eventId), record);
+    const open = openClaimsOf(this.#parts.issuing, row.eventId, record);
     const payload = formatPayload(open, record.disclosures, keys.statementRandom);
     const rebuilt = formatEventLeaf(commitmentOf(Buffer.from(payload).toString('base64url')));
     if (!Buffer.from(rebuilt).equals(entry!)) throw notItsLeaf(index);
-    const content = contentOf(payload, record.disclosures);
-    return {
-      row,
-      keys,
-      event: storedEvent({ open, record, content, index, leaf: entry!, payload }, this.#parts.signer),
-    };
-  }
-
-  /** The claims of a statement that are open. */
-  openClaims(eventId: string, record: Pick<EventRecord, 'receivedTimeMs' | 'schema' | 'holder'>): OpenClaims {
-    const { log, issuer } = this.#parts;
-    const { receivedTimeMs, schema, holder } = record;
-    const iat = Math.floor(receivedTimeMs / 1000);
-    const claims: OpenClaims = { iss: issuer, log: log.identity.origin, iat, jti: eventId, schema };
-    return holder === undefined ? claims : { ...claims, cnf: { jwk: objectOf(holder) } };
+    const { id, source } = contentOf(payload, record.disclosures);
+    if (typeof id !== 'string' || typeof source !== 'string') throw damagedRecord();
+    const event = storedEvent(
+      {
+        eventId: open.jti,
+        id,
+        source,
+        receivedTimeMs: record.receivedTimeMs,
+        record: () => record,
+        index,
+        leaf: entry!,
+        payload,
+      },
+      this.#parts.signer,
+    );
+    return { event, row, contentKey: keys.contentKey, record, payload };
   }
 }
 
 /** What an event is made of when it is handed out: from a submission, or from its record. */
 export interface EventParts {
-  readonly open: OpenClaims;
-  readonly record: EventRecord;
-  readonly content: JsonObject;
+  readonly eventId: string;
+  readonly id: string;
+  readonly source: string;
+  readonly receivedTimeMs: number;
+  /** Asked for only where something of it is. */
+  readonly record: () => EventRecord;
   readonly index: number;
   readonly leaf: Uint8Array;
   readonly payload: string;
 }
 
 export function storedEvent(parts: EventParts, signer: StatementSigner): StoredEvent {
-  const { open, record, content, index, leaf, payload } = parts;
-  const { id, source } = content;
-  if (typeof id !== 'string' || typeof source !== 'string')
-    throw new Error('bug: an event without id or source');
+  const { eventId, id, source, receivedTimeMs, record, index, leaf, payload } = parts;
   return {
-    eventId: open.jti,
+    eventId,
     id,
     source,
-    profile: record.profile,
+    get profile() {
+      return record().profile;
+    },
     leafIndex: index,
     leaf,
-    receivedTimeMs: record.receivedTimeMs,
-    content,
-    statement: (alg) => signer.sign(alg, payload, record.disclosures),
+    receivedTimeMs,
+    get content() {
+      return contentOf(payload, record().disclosures);
+    },
+    statement: (alg) => signer.sign(alg, payload, record().disclosures),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Log } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { Events } from './events.ts';
 import { Keyring, newVaultRow } from './keyring.ts';
+import { type Prepare, prepareEvent } from './prepare.ts';
 import { type StatementEd25519, type StatementKeys, StatementSigner } from './statement-key.ts';
 import { Submissions } from './submit.ts';
 import type { Vault } from './vault.ts';
@@ -31,6 +32,8 @@ export interface VaultOptions {
   readonly ed25519: StatementEd25519;
   /** Milliseconds since 1970, UTC. */
   readonly now: () => number;
+  /** Where events are prepared; here, unless it is given. */
+  readonly prepare?: Prepare;
 }
 
 /** Writes leaf 0, the log statement, and with it what a vault begins with. The log must be empty. */
@@ -55,9 +58,11 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const { log, store, master, issuer, now } = options;
   const signer = new StatementSigner(options.statementKeys, options.ed25519);
   await assertLogStatement(log, issuer, signer.kid);
-  const parts = { log, store, issuer, signer, keyring: await Keyring.open(store, master) };
+  const issuing = { issuer, origin: log.identity.origin };
+  const { prepare = (draft) => prepareEvent(draft, issuing) } = options;
+  const parts = { log, store, issuing, signer, keyring: await Keyring.open(store, master) };
   const events = new Events(parts);
-  const submissions = new Submissions(parts, events, now);
+  const submissions = new Submissions(parts, events, prepare, now);
   return {
     issuer,
     jwks: signer.jwks,

@@ -45,7 +45,12 @@ export function sealRecord(recordKey: Uint8Array, encoded: Uint8Array, place: Re
 
 /** Throws `storage_failed` where it does not open, or is not a record. */
 export function openRecord(recordKey: Uint8Array, sealed: Uint8Array, place: RecordPlace): EventRecord {
-  const value = decodeOwn(openOnce(recordKey, sealed, contextOf(place)));
+  return decodeRecord(openOnce(recordKey, sealed, contextOf(place)));
+}
+
+/** Throws `storage_failed` for what `encodeRecord` did not write. */
+export function decodeRecord(encoded: Uint8Array): EventRecord {
+  const value = decodeOwn(encoded);
   const [receivedTimeMs, profile, submitter, schema, holder, sent, slots, lines] = arrayOf(value, 8);
   if (typeof receivedTimeMs !== 'number' || typeof submitter !== 'string' || schema !== 'stepup/1')
     throw damagedRecord();

@@ -76,7 +76,7 @@ export interface RecordRow {
   /** The data key that the seed is sealed under. */
   readonly keyId: Uint8Array;
   readonly sealedSeed: Uint8Array;
-  /** HMAC-SHA-256 of the event's content under a key from the seed: of no use to anyone once that is gone. */
+  /** HMAC-SHA-256 of the event as it was sent, under a key from the seed: of no use to anyone once that is gone. */
   readonly contentMac: Uint8Array;
   readonly sealedRecord: Uint8Array;
 }

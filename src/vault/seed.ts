@@ -10,7 +10,6 @@
 
 import { createCipheriv } from 'node:crypto';
 import { STATEMENT_RANDOM_BYTES } from '../event/statement.ts';
-import { hmac } from './hmac.ts';
 import { randomBytes } from './random.ts';
 import { KEY_BYTES } from './seal.ts';
 
@@ -34,9 +33,4 @@ export function keysOfSeed(seed: Uint8Array): SeedKeys {
     contentKey: stream.subarray(KEY_BYTES, 2 * KEY_BYTES),
     statementRandom: stream.subarray(2 * KEY_BYTES),
   };
-}
-
-/** What a second copy's content is compared by. */
-export function contentMac(contentKey: Uint8Array, content: string): Uint8Array {
-  return hmac(contentKey, content);
 }

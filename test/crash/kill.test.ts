@@ -44,7 +44,17 @@ after(async () => {
 });
 
 async function init(data: string): Promise<{ vkey: string; token: string }> {
-  const child = spawn(process.execPath, [...CLI, 'init', '--json', '--kind', 'opaque', '--data', data, '--origin', ORIGIN]);
+  const child = spawn(process.execPath, [
+    ...CLI,
+    'init',
+    '--json',
+    '--kind',
+    'opaque',
+    '--data',
+    data,
+    '--origin',
+    ORIGIN,
+  ]);
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const [code] = (await once(child, 'close')) as [number];

@@ -14,7 +14,7 @@ import { faultOfFlat, type FlatEvent } from '../../src/event/flat.ts';
 import { eventJsonSchema } from '../../src/event/json-schema.ts';
 import { parseEvent } from '../../src/event/parse-event.ts';
 import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
-import { canonicalEvents, flatEvents, readExamples } from '../support/events.ts';
+import { canonicalEvents, flatEvents, readExample, readExamples } from '../support/events.ts';
 
 const FILE = new URL('../../spec/event.schema.json', import.meta.url);
 const numRuns = process.env['SLOW'] ? 5000 : 300;
@@ -56,7 +56,7 @@ test('every member has a class and says how it is disclosed', () => {
       visit(member, false);
     }
   };
-  visit((published['$defs'] as Record<string, JsonObject>)['event']!, true);
+  visit((published['$defs'] as Record<string, JsonObject>)['canonical']!, true);
   assert.ok(members > 90);
 });
 
@@ -72,6 +72,20 @@ test('it takes what the code takes', () => {
     }),
     { numRuns },
   );
+});
+
+test('the canonical form of what the code takes is one, whatever the source that a token gives a flat event', () => {
+  const isCanonical = ajv.compile({ $ref: 'urn:newel:schema:event#/$defs/canonical' });
+  const sources = fc.stringMatching(/^[!-~]{1,255}$/);
+  fc.assert(
+    fc.property(fc.oneof(canonicalEvents(), flatEvents()), sources, (sent, source) => {
+      const { event } = parseEvent(sent, { source, fallbackId: 'fallback' });
+      assert.ok(isCanonical(event), JSON.stringify(isCanonical.errors));
+    }),
+    { numRuns },
+  );
+  const { event } = parseEvent(readExample('flat'), { source: 'app', fallbackId: 'fallback' });
+  for (const source of ['an app', 'äpp', '', 'a'.repeat(256)]) assert.ok(!isCanonical({ ...event, source }));
 });
 
 const WRONG: JsonValue[] = [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parseTokenList } from '../../src/access/token-list.ts';
 import { EventInvalidError } from '../../src/errors.ts';
 import { type EventDefaults, MAX_FAULTS, parseEvent } from '../../src/event/parse-event.ts';
 import { type JsonObject, type JsonValue, parseJson } from '../../src/formats/json.ts';
@@ -43,8 +44,8 @@ runCases<{ event: JsonValue; pointers?: string[] }>('event/parse.json', ({ event
 function inOrder(event: JsonObject): JsonObject {
   const { $defs } = JSON.parse(
     readFileSync(new URL('../../spec/event.schema.json', import.meta.url), 'utf8'),
-  ) as { $defs: { event: { properties: JsonObject } } };
-  const names = Object.keys($defs.event.properties).filter((name) => name in event);
+  ) as { $defs: { canonical: { properties: JsonObject } } };
+  const names = Object.keys($defs.canonical.properties).filter((name) => name in event);
   return Object.fromEntries(names.map((name) => [name, event[name]!]));
 }
 
@@ -112,6 +113,39 @@ test('an id is taken from elsewhere where the event has none', () => {
 test('a flat event is of the source that its token is of; another says it itself', () => {
   assert.equal(parseEvent(readExample('flat'), DEFAULTS).event.source, DEFAULTS.source);
   assert.equal(parseEvent(readExample('full'), DEFAULTS).source, 'https://bank.example/payments');
+});
+
+test('every source that a token may have is one that an event may have', () => {
+  const sourceOf = (source: string): string => {
+    const list = [
+      {
+        name: 'app',
+        role: 'submit',
+        sources: [source],
+        hash: '0'.repeat(64),
+        created: '2026-11-20T12:00:08.123Z',
+      },
+    ];
+    return parseTokenList(JSON.stringify(list))[0]!.sources[0]!;
+  };
+  const check = (source: string): void => {
+    const sent = { ...readExample('full'), source };
+    let accepted: string | undefined;
+    try {
+      accepted = sourceOf(source);
+    } catch {
+      assert.deepEqual(
+        faultsOf(sent).map(({ pointer }) => pointer),
+        ['/source'],
+      );
+      return;
+    }
+    assert.equal(parseEvent(sent, DEFAULTS).source, accepted);
+  };
+  for (const source of ['', 'a', ' ', 'a b', '!', '~', '\u007f', 'é', 'a'.repeat(255), 'a'.repeat(256)])
+    check(source);
+  fc.assert(fc.property(fc.string({ maxLength: 300, unit: 'binary' }), check), { numRuns });
+  fc.assert(fc.property(fc.stringMatching(/^[!-~]{1,255}$/), check), { numRuns });
 });
 
 test('what was sent is left as it was', () => {

@@ -99,8 +99,7 @@ test('no form lets a control character or a lone surrogate through', () => {
   const samples: Record<TextFormName, string> = {
     line: 'a',
     id: 'a',
-    uri: 'urn:a:b',
-    uri_with_fragment: 'urn:a:b#c',
+    uri: 'urn:a:b#c',
     did_url: 'did:a:b',
     acct: 'acct:a@b',
     email: 'a@b',

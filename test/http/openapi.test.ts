@@ -13,6 +13,7 @@ import {
   type DescribedResponse,
   describedExamples,
   describedRoutes,
+  EVENT_SCHEMA,
   OPENAPI,
   references,
   resolve,
@@ -51,8 +52,9 @@ test('every reference leads somewhere, and everything named is referred to', () 
   for (const reference of used) assert.ok(resolve(reference.slice(1)), reference);
   assert.deepEqual(
     references().filter((reference) => !reference.startsWith('#')),
-    ['event.schema.json'],
+    ['event.schema.json', 'event.schema.json#/$defs/canonical'],
   );
+  assert.ok('canonical' in (EVENT_SCHEMA['$defs'] as object));
   // What holds for every path is referred to by the check alone.
   const everywhere = ['options', 'method_not_allowed', 'nothing_here', 'bad_target', 'starting'];
   const common = [...everywhere, 'private_options', 'private_method_not_allowed'];
@@ -121,6 +123,15 @@ describe('the check', () => {
   const json = (status: number, text: string, headers?: typeof PUBLIC): DescribedResponse =>
     answer(status, 'application/json', text, headers);
 
+  /** The event of the example, with other members. */
+  const stored = (members: object): DescribedResponse => {
+    const media = resolve('/paths/~1v1~1events~1{event_id}/get/responses/200/content/application~1json');
+    const { example } = media as { example: { event: object } };
+    const body = { ...example, event: { ...example.event, ...members } };
+    const headers = { ...PRIVATE, 'Cache-Control': 'private, no-store', Vary: 'Authorization' };
+    return answer(200, 'application/json', `${JSON.stringify(body)}\n`, headers);
+  };
+
   const TRUE: [method: string, target: string, response: DescribedResponse][] = [
     ['GET', '/healthz', json(200, '{"status":"alive"}\n')],
     ['HEAD', '/healthz', json(200, '')],
@@ -138,6 +149,7 @@ describe('the check', () => {
       '/nothing',
       answer(404, PROBLEM, problem('not_found', { detail: 'there is nothing at this path' })),
     ],
+    ['GET', '/v1/events/x', stored({})],
   ];
   for (const [method, target, response] of TRUE) {
     test(`passes ${method} ${target} ${response.status}`, () =>
@@ -201,6 +213,8 @@ describe('the check', () => {
       '/add',
       answer(204, undefined, '', { ...PUBLIC, Allow: 'POST, OPTIONS' }),
     ],
+    ['an event of a source that none has', 'GET', '/v1/events/x', stored({ source: 'an app' })],
+    ['an event with a member that none has', 'GET', '/v1/events/x', stored({ risk: 1 })],
     ['a body of 204', 'OPTIONS', '/add', answer(204, undefined, 'x', { Allow: 'POST, OPTIONS' })],
   ];
   for (const [what, method, target, response] of FALSE) {

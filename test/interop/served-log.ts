@@ -29,7 +29,9 @@ const PUBLISH_INTERVAL_MS = 100;
 export async function serveLog(t: TestContext): Promise<ServedLog> {
   const folder = await tempFolder(t);
   const dir = join(folder, 'log');
-  const made = await runCli(['init', '--data', dir, '--origin', ORIGIN, '--kind', 'opaque', '--json'], { cwd: folder });
+  const made = await runCli(['init', '--data', dir, '--origin', ORIGIN, '--kind', 'opaque', '--json'], {
+    cwd: folder,
+  });
   assert.equal(made.code, 0, made.err);
   const { vkey, tokens } = JSON.parse(made.out) as { vkey: string; tokens: { submit: string } };
   const process = await startServe(t, dir, ['--publish-interval-ms', `${PUBLISH_INTERVAL_MS}`]);

@@ -104,8 +104,12 @@ type MakeText = (maker: CanaryMaker, place: string) => string;
 const TEXTS: Readonly<Record<TextFormName, MakeText>> = {
   line: (maker, place) => around(maker, place, (random) => `${random}${maker.one(LINE_ENDS)}`),
   id: (maker, place) => around(maker, place, (random) => `${random}${maker.one(['', '!"\\~', '%20/../'])}`),
-  uri: (maker, place) => around(maker, place, (random) => `urn:canary:${random}?q=%41`),
-  uri_with_fragment: (maker, place) => around(maker, place, (random) => `https://canary.example/#${random}`),
+  uri: (maker, place) =>
+    around(
+      maker,
+      place,
+      (random) => `${maker.one(['urn:canary:', 'https://canary.example/?q=%41#'])}${random}`,
+    ),
   did_url: (maker, place) => around(maker, place, (random) => `did:example:${random}#key-1`),
   acct: (maker, place) => around(maker, place, (random) => `acct:${random}@canary.example`),
   email: (maker, place) => around(maker, place, (random) => `${random}@canary.example`),

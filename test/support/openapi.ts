@@ -1,7 +1,7 @@
 /**
  * Holds answers against `spec/openapi.yaml`: the status and the media type are listed for that route and method, every
- * header is listed and has a value that it may have, and the body is valid against its schema. Objects may have listed
- * members only: what a client has to pass over, a test has to see.
+ * header is listed and has a value that it may have, and the body is valid against its schema, events in it against
+ * `spec/event.schema.json`. Objects may have listed members only: what a client has to pass over, a test has to see.
  *
  *   const app = described(createApp(site, write));            every `app.request()` is checked
  *   await fetchDescribed(`${url}/v1/log`);                     over a socket
@@ -39,6 +39,12 @@ const FILE = fileURLToPath(new URL('../../spec/openapi.yaml', import.meta.url));
 /** The document, as it stands. */
 export const OPENAPI: JsonMap = mapOf(parse(readFileSync(FILE, 'utf8'), { strict: true }) as Json);
 
+/** The file beside it that it refers to. */
+const EVENT_SCHEMA_NAME = 'event.schema.json';
+export const EVENT_SCHEMA: JsonMap = mapOf(
+  JSON.parse(readFileSync(new URL(`../../spec/${EVENT_SCHEMA_NAME}`, import.meta.url), 'utf8')) as Json,
+);
+
 const METHODS = ['get', 'post'] as const;
 
 /** Of the transport, or of the connection: said by whoever carries an answer. */
@@ -53,11 +59,11 @@ export function describedRoutes(): string[] {
   );
 }
 
-/** Examples of media types, each with the pointer of its media type. Those of requests are of a foreign schema. */
+/** Examples of media types, each with the pointer of its media type. */
 export function describedExamples(): { readonly pointer: string; readonly value: unknown }[] {
   const found: { pointer: string; value: unknown }[] = [];
   const visit = (node: Json | undefined, pointer: string): void => {
-    if (typeof node !== 'object' || node === null || pointer.includes('/requestBody')) return;
+    if (typeof node !== 'object' || node === null) return;
     const { schema, example, examples } = node as JsonMap;
     if (schema !== undefined && example !== undefined) found.push({ pointer, value: example });
     if (schema !== undefined && examples !== undefined) {
@@ -152,7 +158,7 @@ export function assertValid(pointer: string, value: unknown, where: string): voi
   assert.fail(`${where} is not as ${pointer} says: ${flaws.join('; ')}`);
 }
 
-/** The value at a JSON pointer, `$ref` followed. */
+/** The value at a JSON pointer, `$ref` followed where it leads into the document. */
 export function resolve(pointer: string): Json {
   return find(pointer).value;
 }
@@ -259,7 +265,11 @@ function hasSlashes(item: Json | undefined, name: string): boolean {
   });
 }
 
-const ajv = new Ajv2020({ strict: true, allErrors: true });
+/** The schema of events has parts for values of any type, and rules that name members listed elsewhere. */
+const LAX = { strictTypes: false, strictRequired: false };
+const ajv = new Ajv2020({ strict: true, ...LAX, allErrors: true });
+for (const keyword of ['x-class', 'x-disclose', 'x-slot']) ajv.addKeyword(keyword);
+ajv.addSchema(EVENT_SCHEMA, EVENT_SCHEMA_NAME);
 const SCHEMAS = '/components/schemas';
 const named = entriesOf(resolve(SCHEMAS));
 ajv.addSchema({
@@ -290,7 +300,8 @@ function closed(schema: Json | undefined, isPart: boolean): Json | undefined {
   if (typeof schema !== 'object' || schema === null) return schema;
   const copy: Record<string, Json | undefined> = {};
   for (const [name, value] of Object.entries(schema)) {
-    if (name === '$ref') copy[name] = `newel#/$defs/${nameOf(value)}${isPart ? '.open' : ''}`;
+    if (name === '$ref')
+      copy[name] = isOfEvents(value) ? value : `newel#/$defs/${nameOf(value)}${isPart ? '.open' : ''}`;
     else if (name === 'allOf' && Array.isArray(value)) {
       copy[name] = (value as readonly Json[]).map((part) => closed(part, true)!);
     } else copy[name] = closed(value, false);
@@ -298,6 +309,11 @@ function closed(schema: Json | undefined, isPart: boolean): Json | undefined {
   const isObject = copy['type'] === 'object' && typeof copy['properties'] === 'object';
   if (isObject && !isPart && !('unevaluatedProperties' in copy)) copy['unevaluatedProperties'] = false;
   return copy;
+}
+
+/** Whether it is a schema of events, which is closed as it stands. */
+function isOfEvents($ref: Json | undefined): boolean {
+  return typeof $ref === 'string' && $ref.split('#')[0] === EVENT_SCHEMA_NAME;
 }
 
 function nameOf($ref: Json | undefined): string {
@@ -315,7 +331,7 @@ function find(pointer: string): { readonly pointer: string; readonly value: Json
     value = (value as JsonMap)[name];
     at += `/${part}`;
     const $ref = typeof value === 'object' && value !== null ? (value as JsonMap)['$ref'] : undefined;
-    if (typeof $ref === 'string') ({ pointer: at, value } = find($ref.slice(1)));
+    if (typeof $ref === 'string' && !isOfEvents($ref)) ({ pointer: at, value } = find($ref.slice(1)));
   }
   return { pointer: at, value: value ?? null };
 }

@@ -1,0 +1,182 @@
+/**
+ * Preparing events in a thread of its own. What arrives in one turn of the event loop goes over as one message, and comes
+ * back as one:
+ *
+ *   ← 'ready'
+ *   → [ draft, … ]     ← [ { ok: names, payload, bytes } | { refused: code, message, faults }, … ]
+ *
+ * The thread starts when there is more than one event at a time; until it is there, and for an event that comes alone,
+ * the work is done here. So is all of it if the thread dies.
+ */
+
+import type { MessagePort, Worker } from 'node:worker_threads';
+import { type ErrorCode, EventInvalidError, type Fault, NewelError } from '../errors.ts';
+import type { Issuing } from './open-claims.ts';
+import { type Draft, type Prepared, prepareEvent } from './prepare.ts';
+import { EVENT_ID_BYTES, TAG_BYTES } from './rows.ts';
+import { KEY_BYTES } from './seal.ts';
+
+/** The byte strings of fixed size in a prepared event, in the order in which they go over; the record follows them. */
+const FIXED = [
+  ['eventId', EVENT_ID_BYTES],
+  ['seed', KEY_BYTES],
+  ['recordKey', KEY_BYTES],
+  ['contentKey', KEY_BYTES],
+  ['contentMac', TAG_BYTES],
+  ['commitment', TAG_BYTES],
+] as const;
+/** Drafts in a message, so that the first are stored while the last are still prepared. */
+const DRAFTS_AT_ONCE = 8;
+const READY = 'ready';
+const FIXED_BYTES = FIXED.reduce((sum, [, bytes]) => sum + bytes, 0);
+
+type Reply =
+  | { readonly ok: Pick<Prepared, 'id' | 'source' | 'subject' | 'payload'> & { readonly bytes: Uint8Array } }
+  | {
+      readonly refused: {
+        readonly code: ErrorCode;
+        readonly message: string;
+        readonly faults?: readonly Fault[];
+      };
+    }
+  | { readonly failed: string };
+
+interface Waiting {
+  readonly draft: Draft;
+  readonly resolve: (prepared: Prepared) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The thread's side: answers every message on the port. */
+export function answerDrafts(port: MessagePort, issuing: Issuing): void {
+  port.postMessage(READY);
+  port.on('message', (drafts: readonly Draft[]) => {
+    port.postMessage(drafts.map((draft) => replyTo(draft, issuing)));
+  });
+}
+
+export class PreparePool {
+  readonly #start: () => Worker;
+  readonly #issuing: Issuing;
+  readonly #onFailure: (error: unknown) => void;
+  #worker: Worker | undefined;
+  #isReady = false;
+  #isClosed = false;
+  /** Of this turn. */
+  #arrived: Waiting[] = [];
+  /** With the thread, a list for each message, in their order. */
+  #sent: Waiting[][] = [];
+
+  /** `start` begins a thread that runs `answerDrafts` on its parent port; `onFailure` is told if it dies. */
+  constructor(start: () => Worker, issuing: Issuing, onFailure: (error: unknown) => void) {
+    this.#start = start;
+    this.#issuing = issuing;
+    this.#onFailure = onFailure;
+  }
+
+  /** A `Prepare`, to be handed on as it is. */
+  readonly prepare = (draft: Draft): Promise<Prepared> =>
+    new Promise((resolve, reject) => {
+      if (this.#arrived.length === 0) setImmediate(() => this.#hand());
+      this.#arrived.push({ draft, resolve, reject });
+    });
+
+  /** Ends the thread. What is with it is done here. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#worker?.terminate();
+  }
+
+  #hand(): void {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    if (arrived.length === 1 && this.#sent.length === 0) return this.#prepareHere(arrived);
+    if (!this.#isClosed) this.#worker ??= this.#open();
+    if (!this.#isReady) return this.#prepareHere(arrived);
+    for (let at = 0; at < arrived.length; at += DRAFTS_AT_ONCE) {
+      const some = arrived.slice(at, at + DRAFTS_AT_ONCE);
+      this.#sent.push(some);
+      this.#worker!.postMessage(some.map(({ draft }) => draft));
+    }
+  }
+
+  #open(): Worker {
+    const worker = this.#start();
+    worker.on('message', (message: typeof READY | readonly Reply[]) => {
+      if (message === READY) this.#isReady = true;
+      else this.#settle(message);
+    });
+    worker.on('error', this.#onFailure);
+    worker.on('exit', () => {
+      this.#isReady = false;
+      const left = this.#sent.flat();
+      this.#sent = [];
+      this.#prepareHere(left);
+    });
+    return worker;
+  }
+
+  #settle(replies: readonly Reply[]): void {
+    this.#sent.shift()!.forEach(({ resolve, reject }, i) => {
+      try {
+        resolve(preparedOf(replies[i]!));
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  #prepareHere(waiting: readonly Waiting[]): void {
+    for (const { draft, resolve, reject } of waiting) {
+      try {
+        resolve(prepareEvent(draft, this.#issuing));
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+}
+
+function replyTo(draft: Draft, issuing: Issuing): Reply {
+  try {
+    const prepared = prepareEvent(draft, issuing);
+    const { id, source, subject, payload, encodedRecord } = prepared;
+    const bytes = new Uint8Array(FIXED_BYTES + encodedRecord.length);
+    let at = 0;
+    for (const [name, length] of FIXED) {
+      bytes.set(prepared[name], at);
+      at += length;
+    }
+    bytes.set(encodedRecord, at);
+    return { ok: { id, source, subject, payload, bytes } };
+  } catch (error) {
+    if (!(error instanceof NewelError)) return { failed: error instanceof Error ? (error.stack ?? '') : '' };
+    const { code, message } = error;
+    const faults = error instanceof EventInvalidError ? { faults: error.faults } : {};
+    return { refused: { code, message, ...faults } };
+  }
+}
+
+function preparedOf(reply: Reply): Prepared {
+  if ('failed' in reply) throw new Error(`preparing an event failed: ${reply.failed}`);
+  if ('refused' in reply) {
+    const { code, message, faults } = reply.refused;
+    throw faults ? new EventInvalidError(faults) : new NewelError(code, message);
+  }
+  const { bytes, ...names } = reply.ok;
+  let at = 0;
+  const next = (length: number): Uint8Array => bytes.subarray(at, (at += length));
+  const [eventId, seed, recordKey, contentKey, contentMac, commitment] = FIXED.map(([, length]) =>
+    next(length),
+  );
+  return {
+    ...names,
+    eventId: eventId!,
+    seed: seed!,
+    recordKey: recordKey!,
+    contentKey: contentKey!,
+    contentMac: contentMac!,
+    commitment: commitment!,
+    encodedRecord: bytes.subarray(at),
+  };
+}
