@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { runCli, startCli } from '../support/cli.ts';
+import { fetchDescribed } from '../support/openapi.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 interface Client {
@@ -24,7 +25,7 @@ async function readClient(cwd: string): Promise<Client> {
 async function statusOfEvent({ url, token }: Client): Promise<number> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const body = await readFile(new URL('../../spec/examples/flat.json', import.meta.url));
-  const response = await fetch(`${url}/v1/events`, { method: 'POST', body, headers });
+  const response = await fetchDescribed(`${url}/v1/events`, { method: 'POST', body, headers });
   await response.text();
   return response.status;
 }
@@ -53,7 +54,7 @@ test('dev makes a log and serves it on the next free port, in six lines of which
   assert.equal((await stat(join(cwd, 'data', 'client.json'))).mode & 0o777, 0o600);
   const client = await readClient(cwd);
   assert.ok(lines[0]!.includes(client.url) && !first.written.out.includes(client.token));
-  assert.deepEqual(client.trust, await (await fetch(`${client.url}/v1/log`)).json());
+  assert.deepEqual(client.trust, await (await fetchDescribed(`${client.url}/v1/log`)).json());
 
   // The line itself, in a shell; where there is no curl, the part of it that a shell has to get right.
   const attempt = lines[5]!.replace(/^try +/, '');

@@ -12,6 +12,7 @@ import { parseEntries } from '../../src/formats/entry-bundle.ts';
 import { systemClock } from '../../src/log/clock.ts';
 import { openGuard } from '../../src/log/guard.ts';
 import { runCli } from '../support/cli.ts';
+import { fetchDescribed } from '../support/openapi.ts';
 import { serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -60,7 +61,7 @@ test('an opaque log begins empty, its tree signed and published', async (t) => {
   assert.equal((await runCli([...INIT, '--kind', 'opaque'], { cwd })).code, 0);
   assert.deepEqual(await readdir(join(cwd, 'log', 'keys')), ['log-ed25519']);
   const { url } = await serveDiskLog(t, join(cwd, 'log'));
-  const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+  const checkpoint = await (await fetchDescribed(`${url}/checkpoint`)).text();
   assert.ok(
     checkpoint.startsWith(
       'log.example/bank\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n— log.example/bank ',
@@ -73,11 +74,13 @@ test('an event log begins with its log statement, published', async (t) => {
   const { out } = await runCli([...INIT, '--issuer', 'https://bank.example/log'], { cwd });
   assert.match(out, /^issuer +https:\/\/bank\.example\/log$/m);
   const { url } = await serveDiskLog(t, join(cwd, 'log'));
-  const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+  const checkpoint = await (await fetchDescribed(`${url}/checkpoint`)).text();
   assert.match(checkpoint, /^log\.example\/bank\n1\n/);
-  const bundle = new Uint8Array(await (await fetch(`${url}/tile/entries/000.p/1`)).arrayBuffer());
+  const bundle = new Uint8Array(await (await fetchDescribed(`${url}/tile/entries/000.p/1`)).arrayBuffer());
   const [entry] = parseEntries(bundle, 1);
-  const jwks = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };
+  const jwks = (await (await fetchDescribed(`${url}/.well-known/jwks.json`)).json()) as {
+    keys: { kid: string }[];
+  };
   assert.deepEqual(parseLogStatement(entry!), {
     kind: 'init',
     origin: 'log.example/bank',

@@ -10,6 +10,7 @@ import type { Receipt } from '../../src/client/receipt.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import { type Ran, runCli, type RunOptions } from '../support/cli.ts';
 import { EXAMPLES } from '../support/events.ts';
+import { fetchDescribed } from '../support/openapi.ts';
 import { newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -33,7 +34,7 @@ async function setUp(t: TestContext): Promise<Setup> {
   const { url } = served;
   const save = (name: string, content: unknown): Promise<void> =>
     writeFile(join(cwd, name), typeof content === 'string' ? content : JSON.stringify(content));
-  const trust = (await (await fetch(`${url}/v1/log`)).json()) as JsonObject;
+  const trust = (await (await fetchDescribed(`${url}/v1/log`)).json()) as JsonObject;
   await save('data/client.json', { url, token, trust });
   await save('log.json', trust);
   return {
@@ -44,7 +45,7 @@ async function setUp(t: TestContext): Promise<Setup> {
     submit: (args, options = {}) => runCli(['submit', ...args], { cwd, ...options }),
     async size() {
       const headers = { Authorization: `Bearer ${token}` };
-      const head = (await (await fetch(`${url}/v1/tree-head`, { headers })).json()) as {
+      const head = (await (await fetchDescribed(`${url}/v1/tree-head`, { headers })).json()) as {
         signed: { tree_size: number };
       };
       return head.signed.tree_size;
@@ -263,7 +264,7 @@ test('where the log is not reached it exits with 3, and the event can be sent ag
       for await (const chunk of request) body.push(chunk as Uint8Array);
       const { authorization = '' } = request.headers;
       const headers = { Authorization: authorization, 'Content-Type': 'application/json' };
-      const answer = await fetch(`${url}${request.url}`, {
+      const answer = await fetchDescribed(`${url}${request.url}`, {
         method: 'POST',
         headers,
         body: Buffer.concat(body),
@@ -359,7 +360,7 @@ test('what it printed names an event that the log gives out again', async (t) =>
   const { out } = await submit(['event.json']);
   const [eventId = ''] = ID.exec(out) ?? [];
   const headers = { Authorization: `Bearer ${token}` };
-  const answer = await fetch(`${url}/v1/events/${eventId}/receipt`, { headers });
+  const answer = await fetchDescribed(`${url}/v1/events/${eventId}/receipt`, { headers });
   assert.equal(answer.status, 200);
   assert.equal(((await answer.json()) as JsonObject)['event_id'], eventId);
 });

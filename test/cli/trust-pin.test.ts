@@ -10,6 +10,7 @@ import type { JsonObject } from '../../src/formats/json.ts';
 import { formatJwk } from '../../src/formats/jwk.ts';
 import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { type Ran, runCli } from '../support/cli.ts';
+import { fetchDescribed } from '../support/openapi.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -30,7 +31,7 @@ async function setUp(t: TestContext, kind: 'events' | 'opaque' = 'events'): Prom
   return {
     ...served,
     cwd,
-    trust: (await (await fetch(`${served.url}/v1/log`)).json()) as JsonObject,
+    trust: (await (await fetchDescribed(`${served.url}/v1/log`)).json()) as JsonObject,
     pin: (...args) => runCli(['trust', 'pin', ...args], { cwd }),
     saved: (name = 'log.json') => readFile(join(cwd, name), 'utf8'),
   };
@@ -47,7 +48,7 @@ async function startLiar(
       const path = request.url ?? '';
       const lie = lies[path];
       if (lie !== undefined) return response.end(lie);
-      const answer = await fetch(`${url}${path}`);
+      const answer = await fetchDescribed(`${url}${path}`);
       return response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
     })();
   });
@@ -63,7 +64,7 @@ test('the answer of the log is saved as it is, readable by all, and its keys are
   const { code, out, err } = await pin(`${url}/`);
   assert.equal(code, 0, err);
   assert.deepEqual(JSON.parse(await saved()), trust);
-  assert.equal(await saved(), await (await fetch(`${url}/v1/log`)).text());
+  assert.equal(await saved(), await (await fetchDescribed(`${url}/v1/log`)).text());
   assert.equal((await stat(join(cwd, 'log.json'))).mode & 0o777, 0o644);
   const [{ kid }] = (trust['jwks'] as { keys: [{ kid: string }] }).keys;
   for (const line of [
@@ -137,7 +138,7 @@ test('what the log does not sign is not pinned', async (t) => {
   const liesAbout = (members: JsonObject): Record<string, string> => ({
     '/v1/log': JSON.stringify({ ...trust, ...members }),
   });
-  const proof = await (await fetch(`${url}/v1/leaves/0/proof`)).text();
+  const proof = await (await fetchDescribed(`${url}/v1/leaves/0/proof`)).text();
   const cases: readonly [what: string, lies: Record<string, string>, code: number, message: RegExp][] = [
     ['another log key', liesAbout({ vkeys: [vkey], policy }), 1, /no signature by a known key/],
     [
