@@ -1,12 +1,13 @@
 /** The event that a payload and its disclosures say: every digest replaced by the claim that it stands for. */
 
+import { orderEvent } from '../event/member-order.ts';
 import type { SlotDisclosure } from '../event/statement.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../formats/json.ts';
 import { digestOf, encodeDisclosure, type Disclosure } from '../formats/sd-jwt.ts';
 import { processPayload } from '../formats/sd-jwt-verify.ts';
 import { damagedRecord } from './rows.ts';
 
-/** The canonical event. Throws `storage_failed` or `malformed` where the parts do not fit together. */
+/** The canonical event, its members in the schema's order. Throws `storage_failed` or `malformed` where the parts do not fit together. */
 export function contentOf(payload: string, disclosures: readonly SlotDisclosure[]): JsonObject {
   const {
     iss: _iss,
@@ -19,7 +20,7 @@ export function contentOf(payload: string, disclosures: readonly SlotDisclosure[
     payload: objectOf(payload),
     disclosures: disclosures.map(disclosureOf),
   });
-  return content;
+  return orderEvent(content);
 }
 
 /** The object of a JSON text of our own. Throws `storage_failed` where it is none. */
