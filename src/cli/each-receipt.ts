@@ -4,6 +4,7 @@ import { NewelError } from '../errors.ts';
 import type { Call } from './command.ts';
 import { exitCodeOf, worstOf } from './exit-code.ts';
 import { failureOf, sayFailure } from './failure.ts';
+import { formatJsonLine } from './json-line.ts';
 
 /**
  * Runs `check` for every file, which resolves to an exit code, and resolves to the gravest of them. A failure is said
@@ -22,8 +23,7 @@ export async function checkEach(
       if (!(error instanceof NewelError) || error.code === 'usage') throw error;
       // What could not be read is named already.
       const about = error.message.includes(file) ? {} : { where: file };
-      if (json)
-        terminal.out.write(`${JSON.stringify({ file, ok: false, error: failureOf(error, about) })}\n`);
+      if (json) terminal.out.write(formatJsonLine({ file, ok: false, error: failureOf(error, about) }));
       else sayFailure(terminal, json, error, about);
       codes.push(exitCodeOf(error));
     }

@@ -1,6 +1,7 @@
 /** What went wrong, for whoever reads it: a line on stderr, or JSON. */
 
 import { EventInvalidError, NewelError } from '../errors.ts';
+import { formatJsonLine } from './json-line.ts';
 import { paint, printable, type Terminal } from './terminal.ts';
 
 /** What is known of a failure beside its code and message. */
@@ -19,7 +20,7 @@ export function sayFailure(
   about: Circumstances = {},
 ): void {
   terminal.err.write(
-    json ? `${JSON.stringify({ error: failureOf(error, about) })}\n` : textFailure(terminal, error, about),
+    json ? formatJsonLine({ error: failureOf(error, about) }) : textFailure(terminal, error, about),
   );
 }
 
@@ -33,12 +34,13 @@ export function failureOf(error: unknown, { where, members }: Circumstances = {}
 
 function textFailure(terminal: Terminal, error: unknown, { where }: Circumstances): string {
   const label = paint(terminal, terminal.err, 'red', 'newel:');
-  const place = where === undefined ? '' : ` ${where}:`;
+  const place = where === undefined ? '' : ` ${printable(where)}:`;
   if (error instanceof NewelError)
     return `${label}${place} ${printable(`${error.message}${systemCause(error)}`)}\n${faultsOf(error)}`;
   // Not one of ours: the system's own words where it refused something, a stack where it is a bug.
-  if (!(error instanceof Error)) return `${label}${place} ${String(error)}\n`;
-  return `${label}${place} ${'syscall' in error ? error.message : (error.stack ?? error.message)}\n`;
+  if (!(error instanceof Error)) return `${label}${place} ${printable(String(error))}\n`;
+  if ('syscall' in error) return `${label}${place} ${printable(error.message)}\n`;
+  return `${label}${place} ${(error.stack ?? error.message).split('\n').map(printable).join('\n')}\n`;
 }
 
 function faultsOf(error: NewelError): string {

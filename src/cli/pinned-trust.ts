@@ -68,7 +68,7 @@ export function parseTrustOf(file: unknown, name: string, policy?: Uint8Array): 
 
 /** What to tell about the keys that a result rests on. */
 export function formatTrust({ trust, path }: PinnedTrust): string {
-  return `trust: ${path}, of ${printable(trust.origin)}\n`;
+  return `trust: ${printable(path)}, of ${printable(trust.origin)}\n`;
 }
 
 /** The bytes of the policy that `--policy` names, known to be one. */

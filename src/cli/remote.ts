@@ -12,6 +12,7 @@ import { NewelError } from '../errors.ts';
 import { readClientConfig, URL_OPTION, urlOf } from './client-config.ts';
 import type { Call, Options } from './command.ts';
 import { parseTrustOf, readTrustFile, trustOfConfig } from './pinned-trust.ts';
+import { printable } from './terminal.ts';
 
 export interface Remote {
   readonly url: string;
@@ -56,6 +57,6 @@ export async function readBytes(path: string, what: string): Promise<Uint8Array>
 /** What to tell whoever sees a result that rests on keys that nobody pinned. */
 export function formatPin({ pinnedBy, url }: Remote): string {
   return pinnedBy === undefined
-    ? `taken from the log itself, not pinned: newel trust pin ${url} saves it, and then give --trust log.json`
-    : `pinned by ${pinnedBy}`;
+    ? `taken from the log itself, not pinned: newel trust pin ${printable(url)} saves it, and then give --trust log.json`
+    : `pinned by ${printable(pinnedBy)}`;
 }

@@ -30,7 +30,7 @@ function isBelow(error: NewelError | undefined, level: ReceiptReport['level']): 
 export function formatReport(terminal: Terminal, report: ReceiptReport, subject: string): string {
   const { checks, statement, type, level } = report;
   const said = statement && [type, formatTime(statement.receivedTimeS)].filter((item) => item !== undefined);
-  const head = `${markOf(terminal, headResultOf(report))} ${subject}${said ? ` (${said.join(', ')})` : ''}\n`;
+  const head = `${markOf(terminal, headResultOf(report))} ${printable(`${subject}${said ? ` (${said.join(', ')})` : ''}`)}\n`;
   const nameWidth = Math.max(...checks.map(({ name }) => name.length));
   const noted = checks.map((check) => withNote(check, level));
   const widths = noted.filter(({ note }) => note !== '').map(({ detail }) => detail.length);

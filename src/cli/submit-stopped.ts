@@ -6,7 +6,7 @@ import { EventTextError } from './event-texts.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { sayFailure } from './failure.ts';
 import { STANDARD_INPUT } from './input-file.ts';
-import { formatCount, shellQuote } from './terminal.ts';
+import { formatCount, printable, shellQuote } from './terminal.ts';
 
 /** How far a submission has come. */
 export interface SubmitProgress {
@@ -75,7 +75,7 @@ function adviceOf(file: string, passed: number, logged: number, givenId: string 
     ...(logged === 0
       ? []
       : [`${formatCount(logged, 'event')} before it ${logged === 1 ? 'is' : 'are'} logged, with receipts.`]),
-    ...(passed === 0 ? [] : [`To go on from here: newel submit ${shellQuote(file)} --skip ${passed}`]),
+    ...(passed === 0 ? [] : [`To go on from here: newel submit ${printable(shellQuote(file))} --skip ${passed}`]),
   ];
   return lines.map((text) => `${text}\n`).join('');
 }

@@ -14,13 +14,13 @@ export function contentOf(payload: string, disclosures: readonly SlotDisclosure[
     log: _log,
     iat: _iat,
     jti: _jti,
-    cnf: _cnf,
+    cnf,
     ...content
   } = processPayload({
     payload: objectOf(payload),
     disclosures: disclosures.map(disclosureOf),
   });
-  return orderEvent(content);
+  return orderEvent(isJsonObject(cnf) ? { ...content, holder: cnf['jwk']! } : content);
 }
 
 /** The object of a JSON text of our own. Throws `storage_failed` where it is none. */

@@ -9,7 +9,7 @@ import { NewelError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { contentOf } from './content.ts';
-import { parseEventId } from './event-id.ts';
+import { formatEventId, parseEventId } from './event-id.ts';
 import type { Keyring } from './keyring.ts';
 import { type EventRecord, openRecord } from './record.ts';
 import { type Issuing, openClaimsOf } from './open-claims.ts';
@@ -26,13 +26,18 @@ export interface EventsParts {
   readonly issuing: Issuing;
 }
 
-/** An event in clear, with what only this room may see of it. */
-export interface OpenedEvent {
-  readonly event: StoredEvent;
+/** A record in clear, with what only this room may see of it. */
+export interface OpenedRecord {
+  readonly id: string;
+  readonly source: string;
   readonly row: RecordRow;
   readonly contentKey: Uint8Array;
   readonly record: EventRecord;
   readonly payload: string;
+}
+
+export interface OpenedEvent extends OpenedRecord {
+  readonly event: StoredEvent;
 }
 
 export class Events {
@@ -55,39 +60,42 @@ export class Events {
 
   /** The event at a leaf; `undefined` beyond the revealed tree. Throws `storage_failed` where it is damaged. */
   async open(index: number): Promise<OpenedEvent | undefined> {
-    const { log, store, keyring } = this.#parts;
+    const { log } = this.#parts;
     if (index >= log.revealed.size) return undefined;
-    const [[stored], [entry]] = await Promise.all([
-      store.getMany([recordKey(index)]),
-      log.readEntries(index, 1),
-    ]);
-    if (!stored) throw new NewelError('storage_failed', `the record of leaf ${index} is missing`);
-    const row = parseRecordRow(stored);
-    const leaf = parseLeaf(entry!);
-    if (!('commitment' in leaf)) throw notItsLeaf(index);
-    const keys = keysOfSeed(await keyring.openSeed(row.keyId, row.sealedSeed, row.eventId));
-    const record = openRecord(keys.recordKey, row.sealedRecord, { index, commitment: leaf.commitment });
-    const open = openClaimsOf(this.#parts.issuing, row.eventId, record);
-    const payload = formatPayload(open, record.disclosures, keys.statementRandom);
-    const rebuilt = formatEventLeaf(commitmentOf(Buffer.from(payload).toString('base64url')));
-    if (!Buffer.from(rebuilt).equals(entry!)) throw notItsLeaf(index);
-    const { id, source } = contentOf(payload, record.disclosures);
-    if (typeof id !== 'string' || typeof source !== 'string') throw damagedRecord();
-    const event = storedEvent(
-      {
-        eventId: open.jti,
-        id,
-        source,
-        receivedTimeMs: record.receivedTimeMs,
-        record: () => record,
-        index,
-        leaf: entry!,
-        payload,
-      },
-      this.#parts.signer,
-    );
-    return { event, row, contentKey: keys.contentKey, record, payload };
+    const [leaf] = await log.readEntries(index, 1);
+    const opened = await openRecordOf(this.#parts, index, leaf!);
+    const { id, source, record, payload, row } = opened;
+    const { receivedTimeMs } = record;
+    const eventId = formatEventId(row.eventId);
+    const parts = { eventId, id, source, receivedTimeMs, record: () => record, index, leaf: leaf!, payload };
+    return { ...opened, event: storedEvent(parts, this.#parts.signer) };
   }
+}
+
+/** What opening an event takes beside its leaf. */
+export type OpeningParts = Pick<EventsParts, 'store' | 'keyring' | 'issuing'>;
+
+/** The record of a leaf, whose entry is the tree's. Throws `storage_failed` where what is stored does not fit to it. */
+export async function openRecordOf(
+  { store, keyring, issuing }: OpeningParts,
+  index: number,
+  entry: Uint8Array,
+): Promise<OpenedRecord> {
+  const [stored] = await store.getMany([recordKey(index)]);
+  if (!stored) throw new NewelError('storage_failed', `the record of leaf ${index} is missing`);
+  const row = parseRecordRow(stored);
+  const leaf = parseLeaf(entry);
+  if (!('commitment' in leaf)) throw notItsLeaf(index);
+  const keys = keysOfSeed(await keyring.openSeed(row.keyId, row.sealedSeed, row.eventId));
+  const record = openRecord(keys.recordKey, row.sealedRecord, { index, commitment: leaf.commitment });
+  const open = openClaimsOf(issuing, row.eventId, record);
+  const payload = formatPayload(open, record.disclosures, keys.statementRandom);
+  const rebuilt = formatEventLeaf(commitmentOf(Buffer.from(payload).toString('base64url')));
+  if (!Buffer.from(rebuilt).equals(entry)) throw notItsLeaf(index);
+  const { id, source } = contentOf(payload, record.disclosures);
+  if (typeof id !== 'string' || typeof source !== 'string') throw damagedRecord();
+  if (!Buffer.from(keyring.idTag(source, id)).equals(row.idTag)) throw notItsLeaf(index);
+  return { id, source, row, contentKey: keys.contentKey, record, payload };
 }
 
 /** What an event is made of when it is handed out: from a submission, or from its record. */

@@ -23,8 +23,10 @@ export function hmac(key: Uint8Array, text: string): Uint8Array {
   inner.write(text, BLOCK_BYTES, 'utf8');
   pad(outer, key, 0x5c);
   outer.write(hash('sha256', inner, 'latin1'), BLOCK_BYTES, 'latin1');
-  const mac = new Uint8Array(HASH_BYTES);
   const digest = hash('sha256', outer, 'latin1');
+  inner.fill(0);
+  outer.fill(0);
+  const mac = new Uint8Array(HASH_BYTES);
   for (let i = 0; i < HASH_BYTES; i++) mac[i] = digest.charCodeAt(i);
   return mac;
 }

@@ -19,9 +19,11 @@ import {
   decodeOwn,
   encodeOwn,
   EVENT_ID_BYTES,
+  formatDataKeyRow,
   KEY_ID_BYTES,
+  ownerKey,
+  parseDataKeyRow,
   SEALED_KEY_BYTES,
-  subjectKey,
   vaultKey,
 } from './rows.ts';
 import { KEY_BYTES, openKey, sealKey } from './seal.ts';
@@ -72,7 +74,7 @@ export class Keyring {
     if (!row)
       throw new NewelError(
         'log_refused',
-        'the database has no private zone: it is damaged or not of an event log',
+        'the database has lost the row that its private zone begins with. Do not repair it; keep it, and bring back a whole copy of the newest state',
       );
     try {
       const [version, sealed] = arrayOf(decodeOwn(row), 2);
@@ -81,7 +83,7 @@ export class Keyring {
     } catch (cause) {
       throw new NewelError(
         'log_refused',
-        'the master key does not open the records of this log: bring back the one that init made',
+        'keys/master does not open the private zone of this log: bring back the one that init made; if it is that one, the database is damaged',
         { cause },
       );
     }
@@ -123,31 +125,28 @@ export class Keyring {
 
   /** Throws `storage_failed` where the data key is gone or the seed does not open under it. */
   async openSeed(keyId: Uint8Array, sealedSeed: Uint8Array, eventId: Uint8Array): Promise<Uint8Array> {
-    const [sealed] = await this.#store.getMany([dataKeyKey(keyId)]);
-    if (!sealed) throw new NewelError('storage_failed', 'the data key of a stored record is missing');
-    const key = openKey(this.#master, sealed, withContext(DATA_CONTEXT, keyId));
-    return openKey(key, sealedSeed, seedContext(eventId));
+    return openKey(await this.#openDataKey(keyId), sealedSeed, seedContext(eventId));
   }
 
-  async #loadOrMake(tag: Uint8Array): Promise<DataKey> {
-    const [id] = await this.#store.getMany([subjectKey(tag)]);
-    if (id) return this.#load(id);
-    const made = {
-      id: randomBytes(KEY_ID_BYTES),
-      key: randomBytes(KEY_BYTES),
-    };
-    const sealed = sealKey(this.#master, made.key, withContext(DATA_CONTEXT, made.id));
+  async #loadOrMake(ownerTag: Uint8Array): Promise<DataKey> {
+    const [stored] = await this.#store.getMany([ownerKey(ownerTag)]);
+    if (stored) return { id: stored, key: await this.#openDataKey(stored, ownerTag), unstored: [] };
+    const id = randomBytes(KEY_ID_BYTES);
+    const key = randomBytes(KEY_BYTES);
+    const sealedKey = sealKey(this.#master, key, dataContext(id, ownerTag));
     const unstored = [
-      { key: subjectKey(tag), value: made.id },
-      { key: dataKeyKey(made.id), value: sealed },
+      { key: ownerKey(ownerTag), value: id },
+      { key: dataKeyKey(id), value: formatDataKeyRow({ ownerTag, sealedKey }) },
     ];
-    return { ...made, unstored };
+    return { id, key, unstored };
   }
 
-  async #load(id: Uint8Array): Promise<DataKey> {
-    const [sealed] = await this.#store.getMany([dataKeyKey(id)]);
-    if (!sealed) throw new NewelError('storage_failed', 'the data key of a subject is missing');
-    return { id, key: openKey(this.#master, sealed, withContext(DATA_CONTEXT, id)), unstored: [] };
+  /** A data key, which is sealed for its owner; of that owner alone where one is given. */
+  async #openDataKey(id: Uint8Array, ownerTag?: Uint8Array): Promise<Uint8Array> {
+    const [stored] = await this.#store.getMany([dataKeyKey(id)]);
+    if (!stored) throw new NewelError('storage_failed', 'a data key is missing');
+    const row = parseDataKeyRow(stored);
+    return openKey(this.#master, row.sealedKey, dataContext(id, ownerTag ?? row.ownerTag));
   }
 
   #tag(...parts: readonly string[]): Uint8Array {
@@ -157,9 +156,9 @@ export class Keyring {
 
 function seedContext(eventId: Uint8Array): Uint8Array {
   if (eventId.length !== EVENT_ID_BYTES) throw new RangeError(`event id of ${EVENT_ID_BYTES} bytes expected`);
-  return withContext(SEED_CONTEXT, eventId);
+  return Buffer.concat([SEED_CONTEXT, eventId]);
 }
 
-function withContext(context: Uint8Array, rest: Uint8Array): Uint8Array {
-  return Buffer.concat([context, rest]);
+function dataContext(id: Uint8Array, ownerTag: Uint8Array): Uint8Array {
+  return Buffer.concat([DATA_CONTEXT, id, ownerTag]);
 }

@@ -57,7 +57,11 @@ export async function createVault(
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const { log, store, master, issuer, now } = options;
   const signer = new StatementSigner(options.statementKeys, options.ed25519);
-  await assertLogStatement(log, issuer, signer.kid);
+  await assertLogStatement(
+    log,
+    issuer,
+    signer.jwks.keys.map(({ kid }) => kid!),
+  );
   const issuing = { issuer, origin: log.identity.origin };
   const { prepare = (draft) => prepareEvent(draft, issuing) } = options;
   const parts = { log, store, issuing, signer, keyring: await Keyring.open(store, master) };
@@ -74,7 +78,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   };
 }
 
-async function assertLogStatement(log: Log, issuer: string, kid: string): Promise<void> {
+async function assertLogStatement(log: Log, issuer: string, kids: readonly string[]): Promise<void> {
   if (log.revealed.size === 0)
     throw refused('the log has no log statement at leaf 0, so its init did not end');
   const [entry] = await log.readEntries(0, 1);
@@ -84,9 +88,11 @@ async function assertLogStatement(log: Log, issuer: string, kid: string): Promis
       'the log statement at leaf 0 names another origin or issuer than newel.json: bring that file back as init wrote it',
     );
   }
-  if (!statement.statement_keys.includes(kid)) {
+  // What is served as a statement key is trusted by whoever saves it, so the tree has to name each.
+  const isNamed = kids.every((kid) => statement.statement_keys.includes(kid));
+  if (!isNamed || new Set(kids).size < kids.length) {
     throw refused(
-      'the log statement at leaf 0 does not name this statement key: bring back keys/statement.jwks',
+      'keys/statement.jwks has a key that the log statement at leaf 0 does not name, or one twice: bring it back as init wrote it',
     );
   }
 }

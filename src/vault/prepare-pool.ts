@@ -6,7 +6,7 @@
  *   → [ draft, … ]     ← [ { ok: names, payload, bytes } | { refused: code, message, faults }, … ]
  *
  * The thread starts when there is more than one event at a time; until it is there, and for an event that comes alone,
- * the work is done here. So is all of it if the thread dies.
+ * the work is done here. So is all of it for a while if the thread dies; what it was at then is refused.
  */
 
 import type { MessagePort, Worker } from 'node:worker_threads';
@@ -27,6 +27,8 @@ const FIXED = [
 ] as const;
 /** Drafts in a message, so that the first are stored while the last are still prepared. */
 const DRAFTS_AT_ONCE = 8;
+/** After a thread has died, how long the work is done here before there is another one. */
+const RESTART_MS = 30_000;
 const READY = 'ready';
 const FIXED_BYTES = FIXED.reduce((sum, [, bytes]) => sum + bytes, 0);
 
@@ -61,6 +63,8 @@ export class PreparePool {
   readonly #onFailure: (error: unknown) => void;
   #worker: Worker | undefined;
   #isReady = false;
+  /** When a thread last died. */
+  #endedMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
   /** Of this turn. */
   #arrived: Waiting[] = [];
@@ -91,7 +95,7 @@ export class PreparePool {
     const arrived = this.#arrived;
     this.#arrived = [];
     if (arrived.length === 1 && this.#sent.length === 0) return this.#prepareHere(arrived);
-    if (!this.#isClosed) this.#worker ??= this.#open();
+    if (!this.#isClosed && performance.now() >= this.#endedMs + RESTART_MS) this.#worker ??= this.#open();
     if (!this.#isReady) return this.#prepareHere(arrived);
     for (let at = 0; at < arrived.length; at += DRAFTS_AT_ONCE) {
       const some = arrived.slice(at, at + DRAFTS_AT_ONCE);
@@ -109,9 +113,13 @@ export class PreparePool {
     worker.on('error', this.#onFailure);
     worker.on('exit', () => {
       this.#isReady = false;
-      const left = this.#sent.flat();
+      this.#endedMs = performance.now();
+      this.#worker = undefined;
+      const [dying = [], ...left] = this.#sent;
       this.#sent = [];
-      this.#prepareHere(left);
+      // One of these may be what killed it, and is not to be tried where everything would die of it.
+      for (const { reject } of dying) reject(new Error('the thread that prepared the event died'));
+      this.#prepareHere(left.flat());
     });
     return worker;
   }
@@ -150,11 +158,18 @@ function replyTo(draft: Draft, issuing: Issuing): Reply {
     bytes.set(encodedRecord, at);
     return { ok: { id, source, subject, payload, bytes } };
   } catch (error) {
-    if (!(error instanceof NewelError)) return { failed: error instanceof Error ? (error.stack ?? '') : '' };
+    if (!(error instanceof NewelError)) return { failed: placeOf(error) };
     const { code, message } = error;
     const faults = error instanceof EventInvalidError ? { faults: error.faults } : {};
     return { refused: { code, message, ...faults } };
   }
+}
+
+/** Where an error that is ours was thrown, without its message, which may quote what it met. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'something that is no error';
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return [error.name, ...frames].join('\n');
 }
 
 function preparedOf(reply: Reply): Prepared {

@@ -22,8 +22,8 @@ import { keysOfSeed, newSeed } from './seed.ts';
 /** An event as it was sent, and what it takes from those who sent it. */
 export interface Draft {
   readonly text: string;
-  /** The source of a flat event. */
-  readonly source: string;
+  /** The sources that its submitter may speak for, at least one; the first is that of a flat event. */
+  readonly sources: readonly string[];
   /** The `id` of an event that has none. */
   readonly idempotencyKey: string | undefined;
   readonly submitter: string;
@@ -50,19 +50,22 @@ export interface Prepared {
   readonly encodedRecord: Uint8Array;
 }
 
-/** Throws `malformed`, `event_invalid` or `schema_unknown`. */
+/** Throws `malformed`, `event_invalid`, `schema_unknown` or `forbidden`. */
 export type Prepare = (draft: Draft) => Prepared | Promise<Prepared>;
 
 export function prepareEvent(draft: Draft, issuing: Issuing): Prepared {
-  const { text, source: ownSource, idempotencyKey, submitter, receivedTimeMs } = draft;
+  const { text, sources, idempotencyKey, submitter, receivedTimeMs } = draft;
   const value = parseJson(text);
   assertSameId(value, idempotencyKey);
   const eventId = newEventId();
   const { profile, event, id, source, subject, holder } = parseEvent(value, {
-    source: ownSource,
+    source: sources[0]!,
     fallbackId: formatEventId(eventId),
     ...(idempotencyKey === undefined ? {} : { id: idempotencyKey }),
   });
+  if (!sources.includes(source)) {
+    throw new NewelError('forbidden', 'this token is not of the source that the event names');
+  }
   const seed = newSeed();
   const { recordKey, contentKey, statementRandom } = keysOfSeed(seed);
   const kept = {

@@ -1,13 +1,23 @@
 /**
- * What recovery demands of the private zone: each event in the tree has its record, and event id and submitter's id lead
- * to it. A database that has lost records while its tree is whole is refused like one that has lost leaves. No key is
+ * What recovery demands of the private zone: each event in the tree has its record, event id and submitter's id lead to
+ * it, and its data key is there and is that of its owner. A database that has lost records while its tree is whole is refused like one that has lost leaves. No key is
  * needed for it.
  */
 
 import { EVENT_LEAF_VERSION, parseLeaf } from '../event/leaf.ts';
 import { NewelError } from '../errors.ts';
 import type { Store } from '../storage/store.ts';
-import { eventKey, formatIndex, idKey, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
+import {
+  dataKeyKey,
+  eventKey,
+  formatIndex,
+  idKey,
+  ownerKey,
+  parseDataKeyRow,
+  parseRecordRow,
+  recordKey,
+  type RecordRow,
+} from './rows.ts';
 
 /** Proves the records of the leaves from `first` on. Throws `log_refused`, naming the leaf. */
 export async function proveRecords(
@@ -26,6 +36,37 @@ export async function proveRecords(
     if (value && Buffer.from(value).equals(formatIndex(index))) return;
     throw lost(index, i % 2 === 0 ? 'its event id does not lead to it' : 'its id does not lead to it');
   });
+  await proveDataKeys(
+    store,
+    new Map(rows.map(({ keyId }, i) => [Buffer.from(keyId).toString('hex'), { keyId, index: indexes[i]! }])),
+  );
+}
+
+/** Each data key once, with the leaf of an event under it. */
+async function proveDataKeys(store: Store, keys: ReadonlyMap<string, KeyOfLeaf>): Promise<void> {
+  const used = [...keys.values()];
+  const stored = await store.getMany(used.map(({ keyId }) => dataKeyKey(keyId)));
+  const tags = stored.map((value, i) => ownerTagOf(value, used[i]!.index));
+  const owned = await store.getMany(tags.map(ownerKey));
+  owned.forEach((value, i) => {
+    const { keyId, index } = used[i]!;
+    if (value && Buffer.from(value).equals(keyId)) return;
+    throw lost(index, 'its data key is not the one of its owner');
+  });
+}
+
+interface KeyOfLeaf {
+  readonly keyId: Uint8Array;
+  readonly index: number;
+}
+
+function ownerTagOf(value: Uint8Array | undefined, index: number): Uint8Array {
+  if (!value) throw lost(index, 'its data key is missing');
+  try {
+    return parseDataKeyRow(value).ownerTag;
+  } catch (cause) {
+    throw lost(index, 'its data key is damaged', cause);
+  }
 }
 
 function versionOf(entry: Uint8Array, index: number): number {

@@ -6,8 +6,8 @@
  *   81 event_id16     → index8     where an event is
  *   82 id tag32       → index8     where a submitter's (source, id) is
  *   83 index8         record       what `RecordRow` has, in CBOR
- *   84 subject tag32  → key id16   whose data key is which
- *   85 key id16       data key     sealed under the master key
+ *   84 owner tag32    → key id16   whose data key is which
+ *   85 key id16       data key     owner tag32, and the key sealed under the master key
  */
 
 import { Decoder, Encoder } from 'cbor-x';
@@ -37,7 +37,7 @@ export function recordKey(index: number): Uint8Array {
   return prefixed(0x83, formatIndex(index));
 }
 
-export function subjectKey(tag: Uint8Array): Uint8Array {
+export function ownerKey(tag: Uint8Array): Uint8Array {
   return prefixed(0x84, tag);
 }
 
@@ -66,6 +66,24 @@ export function parseIndex(bytes: Uint8Array): number {
     if (Number.isSafeInteger(index)) return index;
   }
   throw new NewelError('storage_failed', 'a stored row of the vault is not a leaf index');
+}
+
+/** A data key as it is stored: whose it is, and the key. */
+export interface DataKeyRow {
+  readonly ownerTag: Uint8Array;
+  readonly sealedKey: Uint8Array;
+}
+
+export function formatDataKeyRow({ ownerTag, sealedKey }: DataKeyRow): Uint8Array {
+  return Buffer.concat([ownerTag, sealedKey]);
+}
+
+/** Throws `storage_failed`. */
+export function parseDataKeyRow(bytes: Uint8Array): DataKeyRow {
+  if (bytes.length !== TAG_BYTES + SEALED_KEY_BYTES) {
+    throw new NewelError('storage_failed', 'a stored data key is damaged');
+  }
+  return { ownerTag: bytes.subarray(0, TAG_BYTES), sealedKey: bytes.subarray(TAG_BYTES) };
 }
 
 /** What is stored of an event: who may unlock it, and the record itself, sealed. */

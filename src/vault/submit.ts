@@ -2,7 +2,7 @@
  * Accepting an event. The order is that of design §5; nothing before the append leaves a trace, and nothing after it can
  * fail without stopping the log.
  *
- *   prepare (parse, validate, commit the fields) → whose source → an earlier copy (under way, then stored)
+ *   prepare (parse, validate, whose source, commit the fields) → an earlier copy (under way, then stored)
  *         → data key → append leaf and rows in one batch
  *
  * The design looks for an earlier copy before it commits the fields. Here that is one step with the parsing, since it can
@@ -74,13 +74,9 @@ export class Submissions {
 
   async #submit({ body, sources, idempotencyKey, submitter, reservation }: Submission): Promise<Submitted> {
     const receivedTimeMs = this.#now();
-    const [source] = sources;
-    if (source === undefined) throw new NewelError('forbidden', 'this token is of no source');
+    if (sources.length === 0) throw new NewelError('forbidden', 'this token is of no source');
     const text = decodeUtf8(body);
-    const prepared = await this.#prepare({ text, source, idempotencyKey, submitter, receivedTimeMs });
-    if (!sources.includes(prepared.source)) {
-      throw new NewelError('forbidden', 'this token is not of the source that the event names');
-    }
+    const prepared = await this.#prepare({ text, sources, idempotencyKey, submitter, receivedTimeMs });
     const tag = this.#parts.keyring.idTag(prepared.source, prepared.id);
     for (;;) {
       const first = this.#inFlight.find(tag);
@@ -103,6 +99,7 @@ export class Submissions {
     const stored = await this.#reads.get(idKey(tag));
     if (!stored) return undefined;
     const opened = await this.#events.open(parseIndex(stored));
+    // Its own tag is of its own source and id, as opening it has shown.
     if (!opened || !Buffer.from(opened.row.idTag).equals(tag)) {
       throw new NewelError('storage_failed', 'an id leads to a record that is not its own');
     }
@@ -117,7 +114,11 @@ export class Submissions {
     const dataKey = await keyring.dataKey(subject === undefined ? { source } : { subject });
     const sealedSeed = keyring.sealSeed(dataKey, prepared.seed, eventId);
     const leaf = formatEventLeaf(commitment);
+    let isSealed = false;
     const companions = (index: number): readonly Row[] => {
+      // One key, one sealing: a second one would be under the same nonce.
+      if (isSealed) throw new Error('bug: a record is sealed twice');
+      isSealed = true;
       const sealedRecord = sealRecord(prepared.recordKey, encodedRecord, { index, commitment });
       const row = { eventId, idTag: tag, keyId: dataKey.id, sealedSeed, contentMac, sealedRecord };
       return [

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { formatJwk } from '../../src/formats/jwk.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Row } from '../../src/storage/store.ts';
+import { openRecordChecker } from '../../src/vault/check-records.ts';
 import { openVault } from '../../src/vault/open-vault.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
 import { dataKeyKey, eventKey, formatIndex, idKey, parseRecordRow, recordKey } from '../../src/vault/rows.ts';
@@ -10,6 +12,7 @@ import { nodeEd25519, signAside } from '../../src/cli/ed25519-node.ts';
 import {
   exampleEvents,
   openTestVault,
+  type TestVault,
   TEST_ISSUER,
   TEST_MASTER,
   TEST_STATEMENT_SEED,
@@ -131,6 +134,59 @@ async function openAgain(vault: Awaited<ReturnType<typeof openTestVault>>): Prom
   await vault.reopen();
 }
 
+describe("a database whose data keys are not their owners' is refused at open, naming a leaf", () => {
+  async function twoSubjects(): Promise<{ store: MemoryStore; vault: TestVault }> {
+    const store = new MemoryStore();
+    const vault = await openTestVault({ store });
+    await vault.submit(FULL);
+    await vault.submit({ ...FULL, id: 'other', subject: { sub_id: { format: 'opaque', id: 'other' } } });
+    return { store, vault };
+  }
+
+  for (const prefix of [0x84, 0x85]) {
+    test(`a row ${prefix.toString(16)} that is missing`, async () => {
+      const { store, vault } = await twoSubjects();
+      const row = (await rowsOf(store)).find(({ key }) => key[0] === prefix);
+      await store.commit({ puts: [], deletes: [row!.key] });
+      await assert.rejects(vault.reopen(), { code: 'log_refused', message: /^leaf [12]: its data key/ });
+    });
+
+    test(`two rows ${prefix.toString(16)} that have changed places`, async () => {
+      const { store, vault } = await twoSubjects();
+      const [one, two] = (await rowsOf(store)).filter(({ key }) => key[0] === prefix);
+      await store.commit({
+        puts: [
+          { ...one!, value: two!.value },
+          { ...two!, value: one!.value },
+        ],
+      });
+      await assert.rejects(vault.reopen(), { code: 'log_refused', message: /^leaf [12]: its data key/ });
+    });
+  }
+});
+
+describe('checking every record', () => {
+  test('finds a flip that no start looks for, and nothing in a whole database', async () => {
+    const store = new MemoryStore();
+    const { submit, test: log } = await openTestVault({ store });
+    for (const id of ['one', 'two', 'three']) await submit({ ...FULL, id });
+    const issuing = { issuer: TEST_ISSUER, origin: log.origin };
+    const check = await openRecordChecker({ store, master: TEST_MASTER, issuing });
+    const entries = await log.log.readEntries(0, 4);
+    assert.deepEqual(await check(0, entries), []);
+    const whole = await rowOf(store, recordKey(2));
+    const flipped = Uint8Array.from(whole);
+    flipped[whole.length - 3]! ^= 1;
+    await store.commit({ puts: [{ key: recordKey(2), value: flipped }], deletes: [recordKey(3)] });
+    const findings = await check(0, entries);
+    assert.equal(findings.length, 2);
+    assert.match(findings[0]!, /^leaf 2: what is stored does not open/);
+    assert.match(findings[1]!, /^leaf 3: its record is missing/);
+    const other = { store, master: new Uint8Array(32), issuing };
+    await assert.rejects(openRecordChecker(other), { code: 'log_refused' });
+  });
+});
+
 describe('a vault opens with its own keys only', () => {
   test('another master key, statement key or issuer is refused', async () => {
     const store = new MemoryStore();
@@ -145,10 +201,14 @@ describe('a vault opens with its own keys only', () => {
       now: () => 0,
     };
     await openVault(right);
+    const stranger = formatJwk(nodeEd25519.publicKey(new Uint8Array(32).fill(7)));
+    const own = formatJwk(nodeEd25519.publicKey(TEST_STATEMENT_SEED));
     const wrong = [
       { ...right, master: new Uint8Array(32) },
       { ...right, statementKeys: { seed: new Uint8Array(32), retired: [] } },
       { ...right, issuer: 'https://other.example' },
+      { ...right, statementKeys: { ...right.statementKeys, retired: [stranger] } },
+      { ...right, statementKeys: { ...right.statementKeys, retired: [own] } },
     ];
     for (const options of wrong) await assert.rejects(openVault(options), { code: 'log_refused' });
   });

@@ -72,6 +72,17 @@ describe('an event goes in', () => {
     assert.equal(parseSdJwt(await event.statement('EdDSA')).header['alg'], 'EdDSA');
   });
 
+  test('a holder is in the claim cnf, in what is read back, and in what a copy is compared by', async () => {
+    const { submit, vault } = await openTestVault();
+    const x = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+    const event = { ...FULL, holder: { kty: 'OKP', crv: 'Ed25519', x } };
+    const { event: stored } = await submit(event);
+    assert.deepEqual((await vault.find(stored.eventId))?.content, event);
+    assert.deepEqual(parseSdJwt(await stored.statement('Ed25519')).payload['cnf'], { jwk: event.holder });
+    await assert.rejects(submit(FULL), { code: 'id_conflict' });
+    assert.equal((await submit(encodeUtf8(JSON.stringify(event, undefined, 1)))).created, false);
+  });
+
   test("another's source is refused", async () => {
     const { submit, test: log } = await openTestVault();
     await assert.rejects(submit(FULL, { sources: ['https://other.example'] }), { code: 'forbidden' });

@@ -4,6 +4,7 @@ import type { Call, Command } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
 import { readFolder } from '../folder.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { resolveSettings, SETTING_OPTIONS } from '../settings.ts';
 import { formatTable, paint } from '../terminal.ts';
 
@@ -35,7 +36,7 @@ async function runConfig(call: Call): Promise<number> {
       source,
       env,
     }));
-    terminal.out.write(`${JSON.stringify(shown)}\n`);
+    terminal.out.write(formatJsonLine(shown));
     return EXIT.ok;
   }
   const table = rows.map(({ flag, value, unit, source }) => [

@@ -8,8 +8,9 @@ import { formatBase64 } from '../../formats/base64.ts';
 import { type Checkpoint, openCheckpoint } from '../../formats/checkpoint.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { formatPin, openRemote, readBytes, type Remote, REMOTE_OPTIONS } from '../remote.ts';
-import { formatFields, paint } from '../terminal.ts';
+import { formatFields, paint, printable } from '../terminal.ts';
 
 export const consistency: Command = {
   name: 'consistency',
@@ -71,16 +72,16 @@ function report(call: Call, remote: Remote, older: Checkpoint, newer: Checkpoint
         ? { proof: outcome.proof.map((hash) => formatBase64(hash)) }
         : { code: outcome.flaw.code, problem: outcome.flaw.message }),
     };
-    out.write(`${JSON.stringify(shown)}\n`);
+    out.write(formatJsonLine(shown));
     return consistent ? EXIT.ok : EXIT.refused;
   }
   const mark = consistent ? paint(terminal, out, 'green', '✔') : paint(terminal, out, 'red', '✘');
   const result = consistent
     ? `${mark} ${newer.size} leaves extend ${older.size}: nothing was changed or removed`
-    : `${mark} ${outcome.flaw.message}`;
+    : `${mark} ${printable(outcome.flaw.message)}`;
   out.write(
     `${result}\n${formatFields([
-      ['  origin', older.origin],
+      ['  origin', printable(older.origin)],
       ['  old', `${older.size} ${formatBase64(older.root)}`],
       ['  new', `${newer.size} ${formatBase64(newer.root)}`],
       ['  log key', formatPin(remote)],

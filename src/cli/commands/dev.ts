@@ -71,7 +71,7 @@ async function runDev(call: Call): Promise<number> {
   const attempt = tryLine(folder, url);
   terminal.out.write(
     call.json
-      ? `${JSON.stringify({ url, origin, vkey, folder: dir, client, try: attempt })}\n`
+      ? formatJsonLine({ url, origin, vkey, folder: dir, client, try: attempt })
       : formatFields([
           ['url', `${url}${moved}`],
           ['origin', origin],

@@ -4,16 +4,20 @@
  */
 
 import type { LogSource } from '../../client/source.ts';
+import { TILE_WIDTH } from '../../core/tile.ts';
 import { NewelError } from '../../errors.ts';
 import { formatBase64 } from '../../formats/base64.ts';
 import type { Verifier } from '../../formats/note.ts';
 import { openCheckpoint } from '../../formats/checkpoint.ts';
+import { parseEntries } from '../../formats/entry-bundle.ts';
+import { formatTilePath } from '../../formats/tile-path.ts';
 import { type Finding, fsck as check, type FsckReport } from '../../log/fsck.ts';
 import { openGuard } from '../../log/guard.ts';
 import { proveStored } from '../../log/prove.ts';
 import { storeSource } from '../../log/store-source.ts';
 import { headKey } from '../../storage/keys.ts';
 import type { Store } from '../../storage/store.ts';
+import { openRecordChecker } from '../../vault/check-records.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
@@ -24,6 +28,7 @@ import { startProgress } from '../progress.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
 import { resolveSettings } from '../settings.ts';
 import { paint } from '../terminal.ts';
+import { readVaultKeys } from '../vault-keys.ts';
 
 export const fsck: Command = {
   name: 'fsck',
@@ -32,7 +37,7 @@ export const fsck: Command = {
   about:
     'Verifies the checkpoint, hashes every entry and compares every tile. Prints each file that is wrong, by its path,\n' +
     'and exits with 1 if there is one. With --data the log must not be served at the time, and its database is proven\n' +
-    'first, against the guard too; over HTTP it may be served.',
+    'first, against the guard too, and every record of an event log is opened; over HTTP it may be served.',
   options: {
     data: { ...DATA_OPTION, help: 'check this folder rather than a running log' },
     guard: { value: 'PATH', help: 'the guard file of that folder (default: as newel config says)' },
@@ -100,16 +105,20 @@ async function openFolderSubject(call: Call): Promise<Subject> {
   const opened = await openForCheck(folder);
   const { store } = opened;
   try {
-    const findings = await proveDatabase(folder, key, opened, settings.guard);
     const { origin, paths } = folder;
     const { verifier } = key;
+    const signedSize = await readSignedSize(store, verifier, origin);
+    const findings = [
+      ...(await proveDatabase(folder, key, opened, settings.guard)),
+      ...(await checkPrivateZone(call, folder, store, signedSize ?? 0)),
+    ];
     return {
       name: paths.dir,
       source: storeSource(store),
       origin,
       verifiers: [verifier],
       pin: `of ${paths.logKey}`,
-      database: { signedSize: await readSignedSize(store, verifier, origin), findings },
+      database: { signedSize, findings },
       close: () => store.close(),
     };
   } catch (error) {
@@ -150,6 +159,37 @@ async function proveDatabase(
   }
   await aside.dropAll();
   return [];
+}
+
+/** Opens every record of an event log: a start proves that the newest are there, not that all say what they should. */
+async function checkPrivateZone(
+  { terminal }: Call,
+  { origin, issuer, paths }: Folder,
+  store: Store,
+  total: number,
+): Promise<readonly Finding[]> {
+  if (issuer === undefined) return [];
+  const { master } = await readVaultKeys(paths);
+  const progress = startProgress(terminal, 'opening', 'records');
+  const findings: Finding[] = [];
+  try {
+    const check = await openRecordChecker({ store, master, issuing: { issuer, origin } });
+    const source = storeSource(store);
+    for (let first = 0; first < total; first += TILE_WIDTH) {
+      const width = Math.min(TILE_WIDTH, total - first);
+      const bundle = await source.read(formatTilePath({ kind: 'entries', index: first / TILE_WIDTH, width }));
+      // A bundle that is missing or damaged is a finding among the public files.
+      const problems = bundle ? await check(first, parseEntries(bundle, width)) : [];
+      findings.push(...problems.map((problem) => ({ path: 'records', problem })));
+      progress.update({ done: first + width, total });
+    }
+  } catch (error) {
+    if (!(error instanceof NewelError)) throw error;
+    findings.push({ path: 'records', problem: error.message });
+  } finally {
+    progress.end();
+  }
+  return findings;
 }
 
 async function readSignedSize(store: Store, verifier: Verifier, origin: string): Promise<number | undefined> {

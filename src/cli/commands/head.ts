@@ -7,8 +7,9 @@ import { decodeUtf8 } from '../../formats/text.ts';
 import { formatKeyId } from '../../formats/vkey.ts';
 import type { Call, Command } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { formatPin, openRemote, type Remote, REMOTE_OPTIONS } from '../remote.ts';
-import { formatFields } from '../terminal.ts';
+import { formatFields, printable } from '../terminal.ts';
 
 export const head: Command = {
   name: 'head',
@@ -39,7 +40,7 @@ async function runHead(call: Call): Promise<number> {
   const level = 'signed';
   if (call.json) {
     const shown = { origin, tree_size: size, root_hash: formatBase64(root), time: time ?? null, level, keys };
-    out.write(`${JSON.stringify({ ...shown, url: remote.url, pinned: pinnedBy !== undefined })}\n`);
+    out.write(formatJsonLine({ ...shown, url: remote.url, pinned: pinnedBy !== undefined }));
     return EXIT.ok;
   }
   out.write(formatFields(fieldsOf(remote, checkpoint, keys, time, level)));
@@ -54,13 +55,13 @@ function fieldsOf(
   level: string,
 ): (readonly [string, string])[] {
   return [
-    ['origin', origin],
+    ['origin', printable(origin)],
     ['size', String(size)],
     ['root', formatBase64(root)],
     // The note has no time in it, so it is the word of whoever serves it.
     ['time', time === undefined ? 'not told' : `${time} (as the log says)`],
     ['level', level],
-    ['signed by', keys.join(', ')],
+    ['signed by', printable(keys.join(', '))],
     ['log key', formatPin(remote)],
   ];
 }

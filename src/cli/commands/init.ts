@@ -8,12 +8,13 @@ import { type Kind, KINDS } from '../../log/identity.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { createFolder } from '../create-folder.ts';
 import { EXIT } from '../exit-code.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { parsePublicUrl } from '../settings.ts';
 import { formatFields } from '../terminal.ts';
 
 /** The tokens that a log begins with, by their names. */
 const FIRST_TOKENS: readonly Role[] = ['admin', 'submit'];
-/** What they speak for, until the operator makes tokens for the sources there are. */
+/** What the one that submits speaks for, until the operator makes tokens for the sources there are. */
 const FIRST_SOURCE = 'default';
 
 export const init: Command = {
@@ -62,7 +63,8 @@ async function runInit(call: Call): Promise<number> {
   });
   const tokens: [Role, string][] = [];
   for (const role of FIRST_TOKENS) {
-    const input = { name: role, role, sources: [FIRST_SOURCE], nowMs: Date.now() };
+    const sources = role === 'submit' ? [FIRST_SOURCE] : [];
+    const input = { name: role, role, sources, nowMs: Date.now() };
     tokens.push([role, await createToken(folder.paths.tokens, input)]);
   }
   const guardPath = guard === undefined ? folder.paths.guard : resolve(terminal.cwd, guard);
@@ -76,7 +78,7 @@ async function runInit(call: Call): Promise<number> {
       guard: guardPath,
       tokens: Object.fromEntries(tokens),
     };
-    terminal.out.write(`${JSON.stringify(made)}\n`);
+    terminal.out.write(formatJsonLine(made));
     return EXIT.ok;
   }
   terminal.out.write(

@@ -13,11 +13,12 @@ import { type Call, type Command, usage } from '../command.ts';
 import { checkEach } from '../each-receipt.ts';
 import { EXIT } from '../exit-code.ts';
 import { readInput } from '../input-file.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { LEVEL_OPTION, levelOf } from '../level-option.ts';
 import { formatTrust, PINNED_TRUST_OPTIONS, type PinnedTrust, readPinnedTrust } from '../pinned-trust.ts';
 import { formatWords, wordsOf } from '../receipt-words.ts';
 import { exitCodeOfReport, formatReport, jsonOfReport } from '../report-text.ts';
-import { paint } from '../terminal.ts';
+import { paint, printable } from '../terminal.ts';
 
 export const receipt: Command = {
   name: 'receipt',
@@ -60,7 +61,11 @@ async function show(call: Call, files: readonly string[]): Promise<number> {
     const words = wordsOf(report, pinned.trust);
     terminal.out.write(
       json
-        ? `${JSON.stringify({ ...jsonOfReport(file, report), proves: words.proves, does_not_prove: words.doesNotProve })}\n`
+        ? formatJsonLine({
+            ...jsonOfReport(file, report),
+            proves: words.proves,
+            does_not_prove: words.doesNotProve,
+          })
         : `${formatReport(terminal, report, `receipt of ${report.eventId}`)}\n${formatWords(words)}`,
     );
     return exitCodeOfReport(report);
@@ -108,8 +113,8 @@ function say({ terminal, json }: Call, file: string, level: string, upgraded: bo
   const { out } = terminal;
   out.write(
     json
-      ? `${JSON.stringify({ file, ok: true, level, upgraded })}\n`
-      : `${paint(terminal, out, 'green', '✔')} ${file}  ${upgraded ? 'now' : 'already'} ${level}\n`,
+      ? formatJsonLine({ file, ok: true, level, upgraded })
+      : `${paint(terminal, out, 'green', '✔')} ${printable(file)}  ${upgraded ? 'now' : 'already'} ${level}\n`,
   );
   return EXIT.ok;
 }

@@ -15,10 +15,11 @@ import { type Call, type Command, usage } from '../command.ts';
 import { readEvents } from '../event-texts.ts';
 import { EXIT } from '../exit-code.ts';
 import { openInput } from '../input-file.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { LEVEL_OPTION, levelOf } from '../level-option.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
 import { sayStopped, type SubmitProgress } from '../submit-stopped.ts';
-import { formatCount, paint } from '../terminal.ts';
+import { formatCount, paint, printable } from '../terminal.ts';
 
 export const submit: Command = {
   name: 'submit',
@@ -72,7 +73,7 @@ async function runSubmit(call: Call): Promise<number> {
   if (progress.below === 0) return EXIT.ok;
   const later = `newel receipt upgrade ${join(out, '*.receipt.json')}`;
   terminal.err.write(
-    `${formatCount(progress.below, 'receipt')} below the level asked for; later: ${later}\n`,
+    `${formatCount(progress.below, 'receipt')} below the level asked for; later: ${printable(later)}\n`,
   );
   return EXIT.below;
 }
@@ -182,11 +183,13 @@ function sayReceipt(
   const { out } = terminal;
   if (json) {
     const { statement: _statement, proof: _proof, ...shown } = receipt;
-    out.write(`${JSON.stringify({ ...shown, line, file })}\n`);
+    out.write(formatJsonLine({ ...shown, line, file }));
     return;
   }
   const mark = isReached ? paint(terminal, out, 'green', '✔') : paint(terminal, out, 'dim', '–');
-  out.write(`${mark} ${file}  leaf ${receipt.leaf_index} of ${receipt.log}, ${receipt.level}\n`);
+  out.write(
+    `${mark} ${printable(file)}  leaf ${receipt.leaf_index} of ${printable(receipt.log)}, ${receipt.level}\n`,
+  );
 }
 
 const COUNT = /^(0|[1-9][0-9]{0,8})$/;

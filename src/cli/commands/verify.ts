@@ -5,9 +5,9 @@ import { checkReceipt, type ReceiptReport } from '../../client/report.ts';
 import { decodeUtf8 } from '../../formats/text.ts';
 import { MAX_PROOF_BYTES } from '../../formats/tlog-proof.ts';
 import { type Call, type Command, usage } from '../command.ts';
-
 import { checkEach } from '../each-receipt.ts';
 import { readInput } from '../input-file.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { LEVEL_OPTION, levelOf } from '../level-option.ts';
 import { formatTrust, PINNED_TRUST_OPTIONS, readPinnedTrust } from '../pinned-trust.ts';
 import { receiptOfParts } from '../receipt-of-parts.ts';
@@ -64,7 +64,7 @@ async function runVerify(call: Call): Promise<number> {
 
 function print({ terminal, json }: Call, file: string, report: ReceiptReport, subject: string): number {
   terminal.out.write(
-    json ? `${JSON.stringify(jsonOfReport(file, report))}\n` : formatReport(terminal, report, subject),
+    json ? formatJsonLine(jsonOfReport(file, report)) : formatReport(terminal, report, subject),
   );
   return exitCodeOfReport(report);
 }
