@@ -1,12 +1,14 @@
 /** What is published, installed into an empty project: every entry point loads, the command runs, the page's script is there. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { Script } from 'node:vm';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -41,7 +43,7 @@ function npm(args: readonly string[], cwd: string): string {
   });
 }
 
-test('npm pack, installed into an empty project', { timeout: 180_000 }, (t) => {
+test('npm pack, installed into an empty project', { timeout: 180_000 }, async (t) => {
   const built = ['cli/main.js', 'node.js', PAGE_SCRIPT].map((path) => join(ROOT, 'dist', path));
   if (!built.every((path) => existsSync(path))) npm(['run', 'build'], ROOT);
   npm(['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);
@@ -64,4 +66,42 @@ test('npm pack, installed into an empty project', { timeout: 180_000 }, (t) => {
   assert.doesNotThrow(() => new Script(page));
   const shipped = npm(['ls', '--omit', 'dev', '--all', '--parseable'], folder).trim().split('\n').length - 2;
   t.diagnostic(`${shipped} packages come along`);
+  await takesManyAtOnce(t, folder, bin);
 });
+
+/** Events come at once, so that they are prepared in the thread that is there only in what is built. */
+const LOAD = `
+import { readFile } from 'node:fs/promises';
+import { Newel, verifyReceipt } from 'newel';
+const { url, token, trust } = JSON.parse(await readFile('data/client.json', 'utf8'));
+const newel = new Newel({ url, token, trust });
+const event = (i) => ({ timestamp: '2026-11-20T12:00:00Z', user_id: 'u' + (i % 7), event_type: 'step_up',
+  trigger_reason: 'new_device', status: 'approved', id: 'event-' + i });
+const leaves = new Set();
+for (let round = 0; round < 5; round++) {
+  const receipts = await Promise.all(Array.from({ length: 64 }, (_, i) => newel.submit(event(64 * round + i))));
+  for (const receipt of receipts) leaves.add((await verifyReceipt(receipt, { trust })).leafIndex);
+}
+const bad = await Promise.allSettled(Array.from({ length: 32 }, (_, i) => newel.submit({ ...event(i), status: 'x' })));
+console.log(leaves.size, bad.filter(({ reason }) => reason?.code === 'event_invalid').length);
+`;
+
+async function takesManyAtOnce(t: TestContext, cwd: string, bin: string): Promise<void> {
+  const server = spawn(process.execPath, [bin, 'dev', '--listen', '127.0.0.1:0', '--log-level', 'debug'], {
+    cwd,
+  });
+  t.after(() => server.kill('SIGKILL'));
+  let said = '';
+  server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const threads = (): number => readdirSync(`/proc/${server.pid}/task`).length;
+  await once(server.stdout, 'data');
+  while (!existsSync(join(cwd, 'data/client.json'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  const before = process.platform === 'linux' ? threads() : 0;
+  writeFileSync(join(cwd, 'load.mjs'), LOAD);
+  const output = await promisify(execFile)(process.execPath, ['load.mjs'], { cwd });
+  assert.equal(output.stdout, '320 32\n');
+  if (process.platform === 'linux') assert.ok(threads() > before, 'there is a thread that prepares events');
+  server.kill('SIGTERM');
+  assert.deepEqual(await once(server, 'close'), [0, null], said);
+  assert.doesNotMatch(said, /"level":"(error|fatal)"/);
+}

@@ -8,7 +8,7 @@ export interface Principal {
   /** The token's name, for people and log lines. */
   readonly name: string;
   readonly role: Role;
-  /** The sources that the bearer may speak for. At least one for `submit`. */
+  /** The sources that a `submit` bearer may speak for, at least one; without effect on the other roles. */
   readonly sources: readonly string[];
 }
 

@@ -9,7 +9,8 @@
  *   ]
  *
  * The file is edited here, by an editor, or by a tool of the operator's; so it is read strictly, and a member that is
- * not known is refused rather than passed over: a misspelt `expires` must not make a token that never ends.
+ * not known is refused rather than passed over: a misspelt `expires` must not make a token that never ends. Sources
+ * bind tokens of the role submit alone; other tokens may have some in the file, of old, and they bind nothing.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -36,7 +37,7 @@ export const MAX_TOKENS = 10_000;
 /** Characters that the file may have. */
 export const MAX_TOKENS_CHARS: number = 8 * 1024 * 1024;
 /** Sources that one token may have. */
-const MAX_SOURCES = 64;
+export const MAX_SOURCES = 64;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 const SOURCE = /^[\x21-\x7e]{1,255}$/;
@@ -179,7 +180,8 @@ function parseRecord(item: unknown, where: string): TokenRecord {
   return { ...record, expiresMs: parseTime(expires, `${where} has an expires time`) };
 }
 
-function isSource(source: unknown): source is string {
+/** Whether a value can be the source of events. */
+export function isSource(source: unknown): source is string {
   return typeof source === 'string' && SOURCE.test(source);
 }
 

@@ -1,6 +1,7 @@
 /** A submission that stopped on its way: what went wrong and where, what was done, and how to go on. */
 
-import { type ErrorCode, NewelError } from '../errors.ts';
+import { OutcomeUnknownError } from '../client/newel.ts';
+import { type ErrorCode, EventInvalidError, NewelError } from '../errors.ts';
 import type { Call } from './command.ts';
 import { EventTextError } from './event-texts.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
@@ -30,8 +31,10 @@ const UNTRUE: readonly ErrorCode[] = [
   'root_mismatch',
   'inconsistent',
 ];
-/** After these the event may be logged: no answer came that says otherwise, or none that can be believed. */
-const UNSURE: readonly ErrorCode[] = [...LATER, ...UNTRUE, 'malformed'];
+/** Whether the event may be logged all the same, or is and its receipt could not be written. */
+function isUnsure(error: NewelError): boolean {
+  return error instanceof OutcomeUnknownError || error.code === 'unreachable';
+}
 
 /** Says it on stderr, and returns the exit code. */
 export function sayStopped(
@@ -42,12 +45,12 @@ export function sayStopped(
 ): number {
   const { current, logged, skipped } = progress;
   const line = error instanceof EventTextError ? error.line : current?.line;
-  const givenId = UNSURE.includes(error.code) ? current?.givenId : undefined;
+  const givenId = isUnsure(error) ? current?.givenId : undefined;
   const passed = skipped + logged;
   // A file that cannot be read is named by the error itself.
   const isNamed = line === undefined && error.code === 'unreachable';
   const place = [file === STANDARD_INPUT ? 'standard input' : file, ...(line === undefined ? [] : [line])];
-  sayFailure(terminal, json, error, {
+  sayFailure(terminal, json, withFaults(error), {
     ...(!isNamed && { where: place.join(':') }),
     members: {
       file,
@@ -68,6 +71,13 @@ export function sayStopped(
   return LATER.includes(error.code) ? EXIT.unreadable : exitCodeOf(error);
 }
 
+/** What is wrong with an event is said, also where an earlier attempt leaves open whether it is logged. */
+function withFaults(error: NewelError): NewelError {
+  return error instanceof OutcomeUnknownError && error.cause instanceof EventInvalidError
+    ? error.cause
+    : error;
+}
+
 function adviceOf(file: string, passed: number, logged: number, givenId: string | undefined): string {
   const again = 'To send it again as the same event, whether it is logged or not,';
   const lines = [
@@ -75,7 +85,9 @@ function adviceOf(file: string, passed: number, logged: number, givenId: string 
     ...(logged === 0
       ? []
       : [`${formatCount(logged, 'event')} before it ${logged === 1 ? 'is' : 'are'} logged, with receipts.`]),
-    ...(passed === 0 ? [] : [`To go on from here: newel submit ${printable(shellQuote(file))} --skip ${passed}`]),
+    ...(passed === 0
+      ? []
+      : [`To go on from here: newel submit ${printable(shellQuote(file))} --skip ${passed}`]),
   ];
   return lines.map((text) => `${text}\n`).join('');
 }

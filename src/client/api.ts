@@ -6,7 +6,7 @@
  *   any other                        an answer, or the error that its problem details stand for
  */
 
-import { NewelError } from '../errors.ts';
+import { type ErrorCode, NewelError } from '../errors.ts';
 import { pause, withTimeout } from './pause.ts';
 import { MAX_PROBLEM_BYTES, parseProblem } from './problem.ts';
 import { readCapped } from './read-capped.ts';
@@ -31,20 +31,27 @@ export interface Request {
   /** JSON. */
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Called after an attempt of which nobody can say whether the log has acted on it. */
+  readonly onUnsure?: () => void;
 }
 
 const FIRST_PAUSE_MS = 200;
 const RETRIED: readonly number[] = [429, 502, 503, 504];
+/** With these the log may have acted on a request all the same. With any other code of its own it has not. */
+const UNSURE: readonly ErrorCode[] = ['unreachable', 'storage_failed', 'internal'];
 
-/** An attempt that another one may mend. */
-class Again extends Error {
-  override name = 'Again';
+/** The end of an attempt that got nothing. */
+class Failure extends Error {
+  override name = 'Failure';
   readonly error: NewelError;
-  readonly retryAfterMs: number;
+  readonly isUnsure: boolean;
+  /** The pause that the log asks for before another attempt; `undefined` where none would help. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(error: NewelError, retryAfterMs = 0) {
+  constructor(error: NewelError, isUnsure: boolean, retryAfterMs?: number) {
     super(error.message);
     this.error = error;
+    this.isUnsure = isUnsure;
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -58,7 +65,8 @@ export class Api {
 
   /**
    * The body of an answer with a status of 2xx. Rejects with the log's own error, with `unreachable` where none comes in
-   * the attempts there are, `too_large` for one without an end, and with the signal's reason.
+   * the attempts there are, `too_large` for one without an end, and with the signal's reason. What it rejects with is how
+   * the last attempt ended; whether an earlier one may have been acted on, `onUnsure` says.
    */
   async request(request: Request): Promise<Uint8Array> {
     const { timeoutMs, retries } = this.#options;
@@ -66,9 +74,10 @@ export class Api {
       try {
         return await this.#attempt(request);
       } catch (failure) {
-        if (!(failure instanceof Again)) throw failure;
-        const { error, retryAfterMs } = failure;
-        if (attempt >= retries || retryAfterMs > timeoutMs) throw error;
+        if (!(failure instanceof Failure)) throw failure;
+        const { error, isUnsure, retryAfterMs } = failure;
+        if (isUnsure) request.onUnsure?.();
+        if (retryAfterMs === undefined || attempt >= retries || retryAfterMs > timeoutMs) throw error;
         const backoffMs = FIRST_PAUSE_MS * 2 ** attempt;
         // Clients that failed together do not come back together.
         const jitteredMs = retryAfterMs + backoffMs * (0.5 + Math.random() / 2);
@@ -100,9 +109,10 @@ export class Api {
       try {
         return await readAnswer(await fetch(`${url}${path}`, { ...init, signal: own }));
       } catch (cause) {
-        if (cause instanceof NewelError || cause instanceof Again) throw cause;
+        if (cause instanceof Failure) throw cause;
+        if (cause instanceof NewelError) throw new Failure(cause, true);
         if (signal?.aborted) throw cause;
-        throw new Again(new NewelError('unreachable', 'the log does not answer', { cause }));
+        throw new Failure(new NewelError('unreachable', 'the log does not answer', { cause }), true, 0);
       }
     });
   }
@@ -119,7 +129,8 @@ async function readAnswer(response: Response): Promise<Uint8Array> {
     );
   }
   const error = parseProblem(status, await readCapped(response, MAX_PROBLEM_BYTES, 'any problem'));
-  throw RETRIED.includes(status) ? new Again(error, retryAfterOf(response)) : error;
+  const retryAfterMs = RETRIED.includes(status) ? retryAfterOf(response) : undefined;
+  throw new Failure(error, UNSURE.includes(error.code), retryAfterMs);
 }
 
 /** `Retry-After` (RFC 9110 §10.2.3) in milliseconds: seconds, or a date. */

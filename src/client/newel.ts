@@ -5,7 +5,7 @@
  *   const receipt = await newel.submit({ schema: 'stepup/1', type: 'stepup.completed', … });
  */
 
-import { type ErrorCode, NewelError } from '../errors.ts';
+import { NewelError } from '../errors.ts';
 import type { FlatEvent } from '../event/flat.ts';
 import type { StepUpEvent } from '../event/schema.ts';
 import { formatBase64Url } from '../formats/base64url.ts';
@@ -71,7 +71,10 @@ export class LevelNotMetError extends NewelError {
   }
 }
 
-/** No attempt at a submission came to an end that says whether the event is in the log. */
+/**
+ * Whether the event is in the log is not known: of one attempt or more nobody can say how it ended, or the log took the
+ * event and its answer does not hold. The code is that of `cause`, which is what was found last.
+ */
 export class OutcomeUnknownError extends NewelError {
   override name = 'OutcomeUnknownError';
   /** The event's `id`: submitted again with it, the event is logged once. */
@@ -90,8 +93,6 @@ const DEFAULT_INTERVAL_MS = 10_000;
 const MAX_WAIT_S = 10;
 /** More than any log takes; the log says how much that is. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
-/** After these an event may be in the log all the same. */
-const UNKNOWN: readonly ErrorCode[] = ['unreachable', 'storage_failed', 'internal'];
 const TOKEN = /^[\x21-\x7e]+$/;
 
 export class Newel {
@@ -115,40 +116,52 @@ export class Newel {
    * Submits an event and resolves with its receipt, verified: it is of this event, under the pinned keys, and of the level
    * asked for. An event without `id` is given one, so that every attempt is the same submission.
    *
-   * Rejects with the log's own error (`EventInvalidError` has the faults); with `OutcomeUnknownError`, which has the `id` to
-   * submit the event with again; with what `verifyReceipt` throws, or `inconsistent` for a receipt of another event; with
-   * `LevelNotMetError`, which has the receipt; with the signal's reason.
+   * Rejects with the log's own error where it says that it took nothing (`EventInvalidError` has the faults); with
+   * `OutcomeUnknownError` after any attempt that may have logged it, which has the `id` to submit it with again: the code is
+   * that of the last answer, or what `verifyReceipt` throws of it, or `inconsistent` for a receipt of another event; with
+   * `LevelNotMetError`, which has the receipt; with the signal's reason, which knows no `id`: give the event one before.
    */
   async submit(event: Submittable, options: SubmitOptions = {}): Promise<Receipt> {
     const { level = 'signed', signal } = options;
     assertReachable(this.trust.policy, level);
     const id = event.id ?? randomId();
     const sent = readJsonObject({ ...event, id }, 'event', MAX_EVENT_BYTES);
-    const post = { method: 'POST', path: '/v1/events', body: JSON.stringify(sent), signal } as const;
-    const { receipt, shown } = await this.#fetchReceipt(level, post).catch((error: unknown) => {
-      const isUnknown = error instanceof NewelError && UNKNOWN.includes(error.code);
-      throw isUnknown ? new OutcomeUnknownError(error, id) : error;
-    });
-    assertSameEvent(shown, sent, receipt.source);
-    return receipt;
+    let isUnsure = false;
+    const onUnsure = (): void => {
+      isUnsure = true;
+    };
+    const post = {
+      method: 'POST',
+      path: '/v1/events',
+      body: JSON.stringify(sent),
+      signal,
+      onUnsure,
+    } as const;
+    let proven: ProvenReceipt;
+    try {
+      const answer = await this.#request(level, post);
+      // The log has taken it, it says: until the receipt proves that, nobody knows.
+      isUnsure = true;
+      proven = this.#prove(answer);
+      assertSameEvent(proven.shown, sent, proven.receipt.source);
+    } catch (error) {
+      throw isUnsure && error instanceof NewelError ? new OutcomeUnknownError(error, id) : error;
+    }
+    return atLevel(proven, level);
   }
 
   /**
-   * The receipt of an event at a higher level, verified, with the statement that the first one has. Rejects with
-   * `no_witnesses`, `LevelNotMetError`, `inconsistent` where it is of another leaf or statement, and as `submit` does.
+   * The receipt of an event at a higher level, verified, with the statement that the first one has, and all that it shows.
+   * Rejects with the log's own error or what `verifyReceipt` throws; with `inconsistent` where it is of another leaf or
+   * statement, or shows less; with `no_witnesses`, `LevelNotMetError`, the signal's reason.
    */
   async upgrade(receipt: Receipt, level: Level, { signal }: CallOptions = {}): Promise<Receipt> {
     const first = parseReceipt(receipt);
     assertReachable(this.trust.policy, level);
     const path = `/v1/events/${first.event_id}/receipt`;
-    const { receipt: upgraded } = await this.#fetchReceipt(level, { method: 'GET', path, signal });
-    const isSame =
-      upgraded.event_id === first.event_id &&
-      upgraded.leaf_index === first.leaf_index &&
-      upgraded.leaf_hash === first.leaf_hash &&
-      payloadOf(upgraded) === payloadOf(first);
-    if (!isSame) throw differs('the log hands out another leaf or statement of the same event');
-    return upgraded;
+    const proven = this.#prove(await this.#request(level, { method: 'GET', path, signal }));
+    assertSameReceipt(proven.receipt, first);
+    return atLevel(proven, level);
   }
 
   /**
@@ -164,19 +177,15 @@ export class Newel {
     return followHeads({ source, trust: this.trust, from, intervalMs, retries, signal });
   }
 
-  async #fetchReceipt(level: Level, request: Request): Promise<{ receipt: Receipt; shown: JsonObject }> {
-    const body = await this.#api.request(level === 'signed' ? request : this.#waiting(request, level));
-    const report = checkReceipt(decodeUtf8(body), { trust: this.trust });
-    if (report.error) throw report.error;
-    const { receipt, level: found, event } = report;
-    if (!event) throw new Error('bug: a statement that holds shows no event');
-    if (level === 'witnessed' && found !== 'witnessed') {
-      throw new LevelNotMetError(
-        'too few witnesses have signed yet: the receipt is to be upgraded later',
-        receipt,
-      );
-    }
-    return { receipt, shown: event };
+  #request(level: Level, request: Request): Promise<Uint8Array> {
+    return this.#api.request(level === 'signed' ? request : this.#waiting(request, level));
+  }
+
+  #prove(body: Uint8Array): ProvenReceipt {
+    const { error, receipt, level, event } = checkReceipt(decodeUtf8(body), { trust: this.trust });
+    if (error) throw error;
+    if (!level || !event) throw new Error('bug: a receipt that holds proves nothing');
+    return { receipt: { ...receipt, level }, level, shown: event };
   }
 
   /** The request of a receipt that takes time to come. */
@@ -184,6 +193,41 @@ export class Newel {
     // Half of the attempt, so that the answer is there when the wait is over.
     const waitS = Math.min(MAX_WAIT_S, Math.floor(this.#options.timeoutMs / 2000));
     return { ...request, path: `${path}?level=${level}`, headers: { ...headers, Prefer: `wait=${waitS}` } };
+  }
+}
+
+/** A receipt that holds, which says of itself the level that it proves. */
+interface ProvenReceipt {
+  readonly receipt: Receipt;
+  readonly level: Level;
+  /** The event as far as it is shown. */
+  readonly shown: JsonObject;
+}
+
+function atLevel({ receipt, level: found }: ProvenReceipt, level: Level): Receipt {
+  if (level === 'witnessed' && found !== 'witnessed') {
+    throw new LevelNotMetError(
+      'too few witnesses have signed yet: the receipt is to be upgraded later',
+      receipt,
+    );
+  }
+  return receipt;
+}
+
+/** Throws `inconsistent` unless `later` is of the leaf and statement of `first`, and shows all that `first` does. */
+function assertSameReceipt(later: Receipt, first: Receipt): void {
+  const [had, has] = [parseSdJwt(first.statement), parseSdJwt(later.statement)];
+  const shown = new Set(has.disclosures.map(({ digest }) => digest));
+  const isSame =
+    later.event_id === first.event_id &&
+    later.id === first.id &&
+    later.source === first.source &&
+    later.leaf_index === first.leaf_index &&
+    later.leaf_hash === first.leaf_hash &&
+    has.encodedPayload === had.encodedPayload;
+  if (!isSame) throw differs('the log hands out another leaf or statement of the same event');
+  if (!had.disclosures.every(({ digest }) => shown.has(digest))) {
+    throw differs('the log hands out less of the same statement');
   }
 }
 
@@ -199,10 +243,6 @@ function urlOf(text: string): string {
 /** 128 random bits. */
 function randomId(): string {
   return formatBase64Url(crypto.getRandomValues(new Uint8Array(16)));
-}
-
-function payloadOf({ statement }: Receipt): string {
-  return parseSdJwt(statement).encodedPayload;
 }
 
 function differs(how: string): NewelError {

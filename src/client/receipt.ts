@@ -7,7 +7,8 @@
  *     "received_time": "2026-11-20T12:00:08.123Z", "proof_url": "https://log.example/bank/v1/leaves/41/proof",
  *     "statement": "eyJ…~WyJ…~", "proof": "c2sp.org/tlog-proof@v1\nindex 41\n…" }
  *
- * What is in it is a claim until `verifyReceipt` has checked it. Members that this version does not know are kept.
+ * What is in it is a claim until `verifyReceipt` has checked it; the page of receipts lists what is left a claim after
+ * that. Members that this version does not know are kept.
  */
 
 import { NewelError } from '../errors.ts';
@@ -21,7 +22,7 @@ import { readJsonObject } from './json-input.ts';
 export interface Receipt {
   /** Made by the log: `evt_` and 22 base64url characters. */
   readonly event_id: string;
-  /** The submitter's own, unique within `source`. */
+  /** The submitter's own, unique within `source`. Both are checked only against a statement that shows them. */
   readonly id: string;
   readonly source: string;
   /** The log's origin. */
@@ -31,14 +32,14 @@ export interface Receipt {
   readonly leaf_hash: string;
   /** Leaves of the tree that the proof is in. */
   readonly tree_size: number;
-  /** What whoever made the receipt computed. Whoever verifies it computes their own. */
+  /** What whoever made the receipt computed: after `submit` and `upgrade` what was proven. Verifying never reads it. */
   readonly level: string;
   /** What a higher level that was asked for still lacks. */
   readonly pending?: JsonObject;
   /** RFC 3339, UTC, milliseconds. */
   readonly received_time: string;
-  /** Where the log serves the public proof; nothing is read from there to verify. */
-  readonly proof_url: string;
+  /** Where the log serves the public proof, it says; nothing is read from there to verify. An http or https URL. */
+  readonly proof_url?: string;
   readonly statement: string;
   readonly proof: string;
 }
@@ -59,16 +60,19 @@ export function isEventId(text: string): boolean {
 }
 
 /**
- * Reads a receipt: text, bytes, or parsed JSON. Verifies nothing. Throws `too_large` or `malformed`, naming the member;
- * also for a receipt without statement and proof (`Prefer: return=minimal`), since there is nothing to verify in it.
+ * Reads a receipt: text, bytes, or parsed JSON. Verifies nothing. A `proof_url` that is no http or https URL is left out.
+ * Throws `too_large` or `malformed`, naming the member; also for a receipt without statement and proof (`Prefer: return=minimal`), since there is nothing to verify in it.
  */
 export function parseReceipt(input: unknown): Receipt {
   const json = readJsonObject(input, 'receipt', MAX_RECEIPT_BYTES);
   if (json['event_id'] !== undefined && json['statement'] === undefined && json['proof'] === undefined) {
     throw flaw('has no statement and no proof: fetch the whole one from /v1/events/<event_id>/receipt');
   }
+  const { proof_url: proofUrl, ...members } = json;
+  if (proofUrl !== undefined && typeof proofUrl !== 'string') throw flaw('has a proof_url that is none');
   const receipt = {
-    ...json,
+    // What is no URL proves nothing and is not handed on.
+    ...(proofUrl === undefined || isHttpUrl(proofUrl) ? json : members),
     event_id: textOf(json, 'event_id', isEventId),
     id: textOf(json, 'id', (text) => SUBMITTER_ID.test(text)),
     source: textOf(json, 'source', isName),
@@ -78,7 +82,6 @@ export function parseReceipt(input: unknown): Receipt {
     tree_size: sizeOf(json, 'tree_size'),
     level: textOf(json, 'level', isName),
     received_time: textOf(json, 'received_time', isTime),
-    proof_url: textOf(json, 'proof_url', isName),
     statement: textOf(json, 'statement', (text) => text.length <= MAX_STATEMENT_CHARS),
     proof: textOf(json, 'proof', (text) => text.length <= MAX_PROOF_BYTES),
   };
@@ -111,6 +114,16 @@ function sizeOf(json: JsonObject, name: string): number {
 
 function isName(text: string): boolean {
   return text !== '' && text.length <= MAX_NAME_CHARS;
+}
+
+/** Whether it can be shown as a link anywhere: no control, invisible or white character. */
+function isHttpUrl(text: string): boolean {
+  if (!/^https?:\/\/[^\p{C}\p{Z}]+$/u.test(text) || text.length > MAX_NAME_CHARS) return false;
+  try {
+    return new URL(text).hostname !== '';
+  } catch {
+    return false;
+  }
 }
 
 function isHash(text: string): boolean {

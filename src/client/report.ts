@@ -44,6 +44,7 @@ export interface ReceiptReport {
   readonly ok: boolean;
   /** What the lines reach; `undefined` where a check failed, so that nothing is proven. */
   readonly level: Level | undefined;
+  /** As it came. `id` and `source` are those of the statement only where `event` has them. */
   readonly receipt: Receipt;
   readonly eventId: string;
   /** The event's type, where the statement holds and shows it. */
@@ -97,9 +98,9 @@ export function checkReceipt(input: unknown, { trust, level = 'signed' }: Verify
   const { origin } = pinned;
   const opened = statement.value;
   const checks: Check[] = [
-    lineOf('statement', statement, ({ kid, claimsShown }) => ({
+    lineOf('statement', statement, ({ kid, claimsShown, event }) => ({
       detail: `signed by ${issuerOf(pinned)}, key ${kid.slice(0, 4)}…`,
-      note: `${claimsShown} ${claimsShown === 1 ? 'claim' : 'claims'} shown`,
+      note: `${claimsShown} ${claimsShown === 1 ? 'claim' : 'claims'} shown${withheldOf(event)}`,
     })),
     lineOf('leaf', leaf, (index) => ({ detail: `${index} of ${origin} commits to it` })),
     lineOf('inclusion', inclusion, (size) => ({ detail: `in tree of ${size}` })),
@@ -169,12 +170,21 @@ function checkStatement(receipt: Receipt, trust: Trust): OpenedStatement {
   if (receivedTimeS !== Math.floor(Date.parse(receipt.received_time) / 1000)) {
     throw differs('receipt has another received_time than the statement');
   }
-  for (const name of ['id', 'source'] as const) {
+  for (const name of NAMES) {
     if (Object.hasOwn(event, name) && event[name] !== receipt[name]) {
       throw differs(`receipt has another ${name} than the statement`);
     }
   }
   return statement;
+}
+
+/** Members of a receipt that are the event's own: its statement vouches for them where it shows them. */
+const NAMES = ['id', 'source'] as const;
+
+/** Which of them it does not vouch for. */
+function withheldOf(event: JsonObject): string {
+  const names = NAMES.filter((name) => !Object.hasOwn(event, name));
+  return names.length === 0 ? '' : `; not shown, so not verified: ${names.join(', ')}`;
 }
 
 /** The index of the leaf. */

@@ -8,10 +8,12 @@
 import { NewelError } from '../errors.ts';
 import { parseBase64Url } from '../formats/base64url.ts';
 import { isAcceptableKey } from '../formats/ed25519.ts';
+import { isOnCurve, type PrimeCurve } from './prime-curve.ts';
 import { TEXT_FORMS } from './text-form.ts';
+import { flawOfUnlisted } from './unlisted.ts';
 
 export type HolderJwk =
-  | { kty: 'EC'; crv: 'P-256' | 'P-384' | 'P-521'; x: string; y: string; kid?: string }
+  | { kty: 'EC'; crv: PrimeCurve; x: string; y: string; kid?: string }
   | { kty: 'OKP'; crv: 'Ed25519'; x: string; kid?: string };
 
 interface Curve {
@@ -51,14 +53,15 @@ export function flawOfHolder(value: unknown): string | undefined {
   if (jwk['kty'] !== kty) return 'must have the kty of its crv: EC, or OKP for Ed25519';
   const listed: readonly string[] = ['kty', 'crv', ...coordinates, 'kid'];
   if (!Object.keys(jwk).every((name) => listed.includes(name))) {
-    return `has a member that the schema does not list; listed are: ${listed.join(', ')}`;
+    return flawOfUnlisted(jwk, listed);
   }
   const points = coordinates.map((name) => bytesOf(jwk[name]));
   if (points.some((point) => point?.length !== bytes)) {
     return `must have its ${coordinates.join(' and ')} as ${bytes} bytes in unpadded base64url`;
   }
-  if (crv === 'Ed25519' && !isAcceptableKey(points[0]!))
-    return 'must be an Ed25519 key that is not of small order';
+  const [x, y] = points;
+  if (crv === 'Ed25519' && !isAcceptableKey(x!)) return 'must be an Ed25519 key that is not of small order';
+  if (crv !== 'Ed25519' && !isOnCurve(crv as PrimeCurve, x!, y!)) return 'must be a point of its curve';
   const { kid } = jwk;
   if (Object.hasOwn(jwk, 'kid') && !(typeof kid === 'string' && kid.length <= MAX_KID && KID.test(kid))) {
     return `must have a kid of 1 to ${MAX_KID} visible ASCII characters, or none`;

@@ -10,7 +10,8 @@ import { flawOfHolder } from './holder.ts';
 import { MAX_ITEMS, type Member, type Members, type Value } from './member.ts';
 import { MAX_ALIASES, SUBJECT_FORMATS, type SubjectFormat } from './subject-identifier.ts';
 import { TEXT_FORMS } from './text-form.ts';
-import { namesOf, ruleOf, unlisted } from './wording.ts';
+import { flawOfUnlisted } from './unlisted.ts';
+import { namesOf, ruleOf } from './wording.ts';
 
 type Schema = v.GenericSchema<unknown>;
 
@@ -39,6 +40,13 @@ function isUnlisted({ type, expected }: v.BaseIssue<unknown>): boolean {
   return type === 'strict_object' && expected === 'never';
 }
 
+/** The object that has a member which is not listed. */
+function objectOf({ path }: v.BaseIssue<unknown>): Readonly<Record<string, unknown>> {
+  const object = path?.at(-1)?.input;
+  if (!isObject(object)) throw new Error('bug: a member of no object');
+  return object;
+}
+
 function schemasOf(members: Members): Record<string, Schema> {
   return Object.fromEntries(
     Object.entries(members).map(([name, member]) => {
@@ -58,10 +66,12 @@ function schemaOf(member: Member): Schema {
 
 /** Valibot takes an array for an object, so that is asked first. */
 function objectSchema(entries: Record<string, Schema>, rule = 'must be an object'): Schema {
-  const listed = unlisted(Object.keys(entries));
+  const listed = Object.keys(entries);
   return v.pipe(
     objectOnly(rule),
-    v.strictObject(entries, (issue) => (isUnlisted(issue) ? listed : 'is required')),
+    v.strictObject(entries, (issue) =>
+      isUnlisted(issue) ? flawOfUnlisted(objectOf(issue), listed) : 'is required',
+    ),
   );
 }
 

@@ -59,10 +59,3 @@ export function namesOf({
 }): readonly string[] {
   return or === undefined ? ENUMERATIONS[of] : [...ENUMERATIONS[or], ...ENUMERATIONS[of]];
 }
-
-/** Where an object has a member that its schema does not list. The name stays unsaid: it may be a secret in the wrong place. */
-export function unlisted(listed: readonly string[]): string {
-  if (listed.length > MAX_SPELLED_OUT)
-    return 'has a member that the schema does not list; spec/event.md lists them all';
-  return `has a member that the schema does not list; listed are: ${listed.join(', ')}`;
-}

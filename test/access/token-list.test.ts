@@ -42,6 +42,14 @@ test('a list is read back as it was written', () => {
   assert.deepEqual(parseTokenList('[]'), []);
 });
 
+test('sources of a token that may not submit are read, as earlier lists have them', () => {
+  for (const role of ['audit', 'admin'] as const) {
+    const [token] = parseTokenList(JSON.stringify([{ ...RECORD, role }]));
+    assert.deepEqual([token?.role, token?.sources], [role, RECORD.sources]);
+    assert.deepEqual(parseTokenList(JSON.stringify([{ ...RECORD, role, sources: [] }]))[0]?.sources, []);
+  }
+});
+
 test('whatever is not exactly a list of tokens is refused, saying where', () => {
   const flawed: readonly [string, unknown, RegExp][] = [
     ['no array', { tokens: [] }, /not a JSON array/],

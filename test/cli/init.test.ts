@@ -44,6 +44,13 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const printed = [...out.matchAll(/^(admin|submit) token +(newel_\S+)$/gm)];
   const kept = await listTokens(folder.paths.tokens);
   assert.deepEqual(
+    kept.map(({ role, sources }) => [role, sources]),
+    [
+      ['admin', []],
+      ['submit', ['default']],
+    ],
+  );
+  assert.deepEqual(
     kept.map(({ role, hash }) => [role, hash]),
     printed.map(([, role, token]) => [role, hashToken(token!)]),
   );

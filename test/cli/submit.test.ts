@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Receipt } from '../../src/client/receipt.ts';
@@ -15,6 +16,7 @@ import { newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.
 import { tempFolder } from '../support/temp-folder.ts';
 
 const CANARY = 'CANARY-5b2e9c71d04f';
+const ID_TO_GIVE = /give it "id": "([A-Za-z0-9_-]{22})"\.$/m;
 const ID = /evt_[A-Za-z0-9_-]{22}/;
 
 interface Setup extends ServedLog {
@@ -279,7 +281,7 @@ test('where the log is not reached it exits with 3, and the event can be sent ag
   assert.deepEqual([code, linesOf(out).length], [3, 1], err);
   assert.ok(err.startsWith(`newel: two.ndjson:2: ${lossy}: the log does not answer`), err);
   assert.ok(posts > 2, 'it was tried again');
-  const [, id] = /give it "id": "([A-Za-z0-9_-]{22})"\.$/m.exec(err) ?? [];
+  const [, id] = ID_TO_GIVE.exec(err) ?? [];
   assert.match(err, /^To go on from here: newel submit two\.ndjson --skip 1$/m);
   assert.equal(await size(), 3, 'logged once');
 
@@ -302,8 +304,9 @@ test('an answer that is not true under the pinned keys is said to be none, and n
   assert.deepEqual([code, out], [1, ''], err);
   assert.match(
     err,
-    /^newel: event\.json:1: statement is signed by a key that the trust file does not have$/m,
+    /^newel: event\.json:1: statement is signed by a key that the trust file does not have; whether the event is logged is not known$/m,
   );
+  assert.match(err, ID_TO_GIVE);
   assert.match(err, /^What the log answered does not hold under the keys that are believed: no receipt/m);
   assert.ok(![token, other.token, CANARY].some((secret) => err.includes(secret)));
   assert.deepEqual(await receiptsIn(join(cwd, 'receipts')), []);
@@ -314,6 +317,52 @@ test('an answer that is not true under the pinned keys is said to be none, and n
   });
   assert.deepEqual([nonsense.code, nonsense.out], [3, '']);
   assert.ok(!nonsense.err.includes(CANARY), nonsense.err);
+  assert.match(nonsense.err, ID_TO_GIVE);
+});
+
+test('the id to send again is printed after any attempt that may have logged the event, and only then', async (t) => {
+  const { save, submit, token } = await setUp(t);
+  await save('event.json', flat());
+  const problem = (code: string): string => {
+    const errors = [{ pointer: '/status', detail: 'is none of the list' }];
+    return JSON.stringify({ code, detail: 'no', ...(code === 'event_invalid' && { errors }) });
+  };
+  const cases: [answers: ([status: number, body: string] | 'lost')[], exit: number, isPrinted: boolean][] = [
+    [['lost', [401, problem('unauthenticated')]], 1, true],
+    [['lost', [403, problem('forbidden')]], 1, true],
+    [['lost', [422, problem('event_invalid')]], 1, true],
+    [
+      ['lost', [503, problem('queue_full')], [503, problem('queue_full')], [503, problem('queue_full')]],
+      3,
+      true,
+    ],
+    [[[201, ' '.repeat(3 << 20)]], 3, true],
+    [[[401, problem('unauthenticated')]], 1, false],
+    [[[413, problem('too_large')]], 3, false],
+    [[[422, problem('event_invalid')]], 1, false],
+  ];
+  for (const [answers, exit, isPrinted] of cases) {
+    const ids: string[] = [];
+    const url = await serve(t, (request, response) => {
+      void text(request).then((body) => {
+        ids.push((JSON.parse(body) as { id: string }).id);
+        const answer = answers[ids.length - 1] ?? 'lost';
+        if (answer === 'lost') request.socket.destroy();
+        else response.writeHead(answer[0]).end(answer[1]);
+      });
+    });
+    const env = { NEWEL_TOKEN: token };
+    const { code, err } = await submit(['event.json', '--url', url, '--trust', 'log.json'], { env });
+    const what = `${JSON.stringify(answers).slice(0, 100)}: ${err}`;
+    assert.equal(code, exit, what);
+    assert.equal(ids.length, answers.length, what);
+    assert.equal(ID_TO_GIVE.exec(err)?.[1], isPrinted ? ids[0] : undefined, what);
+    assert.equal(
+      /^ {2}\/status {2}is none/m.test(err),
+      JSON.stringify(answers).includes('event_invalid'),
+      what,
+    );
+  }
 });
 
 test('what cannot be is said before anything is sent', async (t) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { listTokens } from '../../src/access/token-list.ts';
-import { runCli } from '../support/cli.ts';
+import { createToken, listTokens } from '../../src/access/token-list.ts';
+import { type Ran, runCli } from '../support/cli.ts';
 import { newDiskLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -51,7 +51,7 @@ test('a token holds what was asked for, and list shows it without the secret', a
     'create',
     'eye',
     '--role',
-    'audit',
+    'submit',
     '--source',
     'a',
     '--source',
@@ -67,19 +67,71 @@ test('a token holds what was asked for, and list shows it without the secret', a
   assert.ok(typeof made === 'object' && made !== null && 'token' in made && 'expires' in made);
   const [, kept] = await listTokens(folder.paths.tokens);
   assert.ok(kept?.expiresMs !== undefined);
-  assert.deepEqual([kept.name, kept.role, kept.sources], ['eye', 'audit', ['a', 'b']]);
+  assert.deepEqual([kept.name, kept.role, kept.sources], ['eye', 'submit', ['a', 'b']]);
   assert.equal(kept.expiresMs - kept.createdMs, 12 * 3_600_000);
   assert.ok(kept.createdMs >= before && made.expires === new Date(kept.expiresMs).toISOString());
 
   const list = await runCli(['token', 'list'], { cwd, env });
   assert.match(list.out, /^name +role +sources +created +expires$/m);
-  assert.match(list.out, /^eye +audit +a b +\S+Z +\S+Z$/m);
+  assert.match(list.out, /^eye +submit +a b +\S+Z +\S+Z$/m);
   assert.match(list.out, /^app +submit +s +\S+Z +never$/m);
   const json = await runCli(['token', 'list', '--json'], { cwd, env });
   const shown: unknown = JSON.parse(json.out);
   assert.ok(Array.isArray(shown) && shown.length === 2);
   for (const text of [list.out, json.out])
     assert.ok(!text.includes(kept.hash) && !text.includes(String(made.token)));
+});
+
+test('sources go with the role submit: the others take none, and list says what they read', async (t) => {
+  const cwd = await tempFolder(t);
+  const { folder } = await newDiskLog(cwd, 'data');
+  const create = (...args: string[]): Promise<Ran> => runCli(['token', 'create', ...args], { cwd });
+  for (const [args, message] of [
+    [
+      ['x', '--role', 'audit', '--source', 's'],
+      /--source goes with --role submit: an audit token reads the events of every source/,
+    ],
+    [
+      ['x', '--role', 'admin', '--source', 's'],
+      /--source goes with --role submit: an admin token reads no events/,
+    ],
+    [['x', '--role', 'submit', '--source', ' x'], /--source is not 1 to 255 visible ASCII characters/],
+    [['x', '--role', 'submit', '--source', 's', '--source', ''], /--source is not 1 to 255/],
+    [
+      ['x', '--role', 'submit', ...Array.from({ length: 65 }, (_, i) => `--source=${i}`)],
+      /--source is given more than 64 times/,
+    ],
+  ] as const) {
+    const ran = await create(...args);
+    assert.deepEqual([ran.code, ran.out], [2, ''], args.join(' '));
+    assert.match(ran.err, message);
+  }
+  assert.deepEqual(
+    (await listTokens(folder.paths.tokens)).map(({ name }) => name),
+    ['app'],
+  );
+
+  const made = await create('eye', '--role', 'audit', '--json');
+  assert.deepEqual(Object.keys(JSON.parse(made.out) as object), ['name', 'role', 'token']);
+  assert.equal((await create('ops', '--role', 'admin')).code, 0);
+  // As earlier versions made them.
+  const { tokens } = folder.paths;
+  await createToken(tokens, { name: 'old', role: 'audit', sources: ['s'], nowMs: Date.now() });
+  const list = await runCli(['token', 'list'], { cwd });
+  assert.match(list.out, /^eye +audit +all +\S+Z +never$/m);
+  assert.match(list.out, /^old +audit +all +\S+Z +never$/m);
+  assert.match(list.out, /^ops +admin +– +\S+Z +never$/m);
+  const json = await runCli(['token', 'list', '--json'], { cwd });
+  const shown = JSON.parse(json.out) as { name: string; sources?: string[] }[];
+  assert.deepEqual(
+    shown.map(({ name, sources }) => [name, sources]),
+    [
+      ['app', ['s']],
+      ['eye', undefined],
+      ['ops', undefined],
+      ['old', undefined],
+    ],
+  );
 });
 
 test('a name is taken once, and what is not there is not revoked', async (t) => {

@@ -1,15 +1,19 @@
 /** `newel trust pin`: what is saved is what the log itself signs, and is never replaced unseen. */
 
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
+import { parseBase64 } from '../../src/formats/base64.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import { formatJwk } from '../../src/formats/jwk.ts';
+import { encodeUtf8 } from '../../src/formats/text.ts';
+import { formatTlogProof } from '../../src/formats/tlog-proof.ts';
 import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { type Ran, runCli } from '../support/cli.ts';
+import { readExample } from '../support/events.ts';
 import { fetchDescribed } from '../support/openapi.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -153,6 +157,15 @@ test('what the log does not sign is not pinned', async (t) => {
       1,
       /leaf 0 of the log names another issuer/,
     ],
+    ['another schema', liesAbout({ schemas: ['stepup/2'] }), 1, /leaf 0 of the log names other schemas/],
+    ['a schema more', liesAbout({ schemas: ['stepup/1', 'stepup/2'] }), 1, /names other schemas/],
+    ['no schemas', liesAbout({ schemas: [] }), 1, /names other schemas/],
+    [
+      'another delay',
+      liesAbout({ limits: { ...(trust['limits'] as JsonObject), max_publish_delay: 3600 } }),
+      1,
+      /leaf 0 of the log names another max_publish_delay/,
+    ],
     ['no keys', liesAbout({ vkeys: [] }), 3, /v1\/log: trust file has no Ed25519 key/],
     ['no JSON', { '/v1/log': '<html>' }, 3, /v1\/log: trust file is not JSON/],
     ['another leaf 0', { '/v1/leaves/0': JSON.stringify({ leaf_input: 'oQEA' }) }, 1, /root/],
@@ -166,6 +179,91 @@ test('what the log does not sign is not pinned', async (t) => {
     assert.match(ran.err, message, what);
     await assert.rejects(stat(join(cwd, 'log.json')), { code: 'ENOENT' }, what);
   }
+});
+
+test('leaf 0 is proven in the tree of the checkpoint that is printed', async (t) => {
+  const cwd = await tempFolder(t);
+  const { dir, token } = await newDiskLog(cwd, 'log', { kind: 'events' });
+  await cp(dir, join(cwd, 'fork'), { recursive: true });
+  await cp(`${dir}.guard`, join(cwd, 'fork.guard'));
+  const [one, other] = [await serveDiskLog(t, dir), await serveDiskLog(t, join(cwd, 'fork'))];
+  const submit = async ({ url, published }: ServedLog, size: number): Promise<void> => {
+    const response = await fetchDescribed(`${url}/v1/events`, {
+      method: 'POST',
+      body: JSON.stringify({ ...readExample('full'), id: `e-${size}` }),
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    });
+    assert.equal(response.status, 201, await response.text());
+    await published(size);
+  };
+  for (const log of [one, other]) await submit(log, 2);
+  const pin = async (url: string): Promise<Ran> => runCli(['trust', 'pin', url, '--force'], { cwd });
+  /** On the newest checkpoint, which is of so many leaves. */
+  const proofOf = async ({ url }: ServedLog, size: number): Promise<string> => {
+    const checkpoint = await (await fetchDescribed(`${url}/checkpoint`)).text();
+    assert.equal(checkpoint.split('\n')[1], String(size));
+    const answer = await fetchDescribed(`${url}/v1/proofs/inclusion?leaf_index=0&tree_size=${size}`);
+    const { audit_path: path } = (await answer.json()) as { audit_path: string[] };
+    return formatTlogProof({
+      index: 0,
+      path: path.map((hash) => parseBase64(hash, 'hash')),
+      checkpoint: encodeUtf8(checkpoint),
+    });
+  };
+
+  // A proof on a head of another size is in the same tree, and that is shown.
+  const own = await proofOf(one, 2);
+  await submit(one, 3);
+  const ran = await pin(await startLiar(t, one.url, { '/v1/leaves/0/proof': own }));
+  assert.equal(ran.code, 0, ran.err);
+  assert.match(ran.out, /checkpoint of 3/);
+
+  for (const [size, code, message] of [
+    [2, 1, /the tree of 3 leaves does not begin with the tree of 2 that was signed/],
+    [3, 1, /the tree of 3 leaves does not begin with the tree of 3 that was signed/],
+    [4, 3, /the log has no tile/],
+  ] as const) {
+    if (size > 2) await submit(other, size);
+    const fork = await pin(await startLiar(t, one.url, { '/v1/leaves/0/proof': await proofOf(other, size) }));
+    assert.deepEqual([fork.code, fork.out], [code, ''], `${size}: ${fork.err}`);
+    assert.match(fork.err, message);
+  }
+});
+
+test('the URL that was asked is pinned, and another one that the log names is said', async (t) => {
+  const { url, trust, pin, saved } = await setUp(t);
+  const named = 'http://evil.example';
+  const liar = await startLiar(t, url, { '/v1/log': JSON.stringify({ ...trust, url: `${named}/` }) });
+  const { code, out, err } = await pin(liar);
+  assert.equal(code, 0, err);
+  assert.match(out, new RegExp(`^url +${liar}$`, 'm'));
+  assert.match(out, /^named url +http:\/\/evil\.example \(not pinned\)$/m);
+  assert.match(err, /The log names http:\/\/evil\.example as its URL\. Pinned is the one that you gave/);
+  assert.deepEqual(JSON.parse(await saved()), { ...trust, url: liar });
+  assert.match((await pin(liar)).out, /pinned the same already/);
+  const json = JSON.parse((await pin(liar, '--json')).out) as JsonObject;
+  assert.deepEqual([json['url'], json['named_url']], [liar, named]);
+
+  const elsewhere = await pin(url);
+  assert.equal(elsewhere.code, 1);
+  assert.match(elsewhere.err, /pins something else: url differs\./);
+
+  const upper = await pin(`${url.replace('http', 'HTTP')}//`, '--out', 'same.json');
+  assert.equal(upper.code, 0, upper.err);
+  assert.doesNotMatch(upper.out, /named url/);
+  assert.equal(await saved('same.json'), await (await fetchDescribed(`${url}/v1/log`)).text());
+});
+
+test('the order of members is no difference', async (t) => {
+  const { cwd, url, trust, pin, saved } = await setUp(t);
+  const { keys } = trust['jwks'] as { keys: JsonObject[] };
+  const turned = (object: JsonObject): JsonObject => Object.fromEntries(Object.entries(object).reverse());
+  const earlier = JSON.stringify({ ...turned(trust), jwks: { keys: keys.map(turned) } });
+  await writeFile(join(cwd, 'log.json'), earlier);
+  const { code, out, err } = await pin(url);
+  assert.equal(code, 0, err);
+  assert.match(out, /pinned the same already/);
+  assert.equal(await saved(), earlier);
 });
 
 test('wrong usage of trust exits with 2, and a log that is not reached with 3', async (t) => {

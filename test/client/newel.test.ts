@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
-import { Newel, type NewelOptions, OutcomeUnknownError, type Submittable } from '../../src/client/newel.ts';
+import {
+  LevelNotMetError,
+  Newel,
+  type NewelOptions,
+  OutcomeUnknownError,
+  type Submittable,
+} from '../../src/client/newel.ts';
 import { formatReceipt, type Receipt } from '../../src/client/receipt.ts';
 import { verifyReceipt } from '../../src/client/verify.ts';
 import { parseTrust } from '../../src/client/trust.ts';
@@ -54,6 +60,17 @@ async function serve(answer: Answer): Promise<{ url: string; seen: Seen[] }> {
 
 function newelAt(url: string, options: Partial<NewelOptions> = {}): Newel {
   return new Newel({ url, token: TOKEN, trust: trustFile, timeoutMs: 2000, retries: 3, ...options });
+}
+
+/** A client whose policy is said to name witnesses, of whom none has signed: no policy file can say that yet. */
+function witnessedAt(url: string): Newel {
+  const trust = parseTrust(trustFile);
+  const { policy } = trust;
+  let reads = 0;
+  const quorums = ['any', policy.quorum];
+  const shifty = Object.defineProperty({ ...policy }, 'quorum', { get: () => quorums[reads++ % 2] });
+  Object.defineProperty(trust, 'policy', { value: shifty });
+  return newelAt(url, { trust });
 }
 
 function urlOf(input: string | URL | globalThis.Request): string {
@@ -132,7 +149,17 @@ describe('submit', () => {
     ];
     for (const other of others) {
       const { url } = await serve((_, response) => send(response, 201, formatReceipt(other)));
-      await assert.rejects(newelAt(url).submit(EVENT), { code: 'inconsistent' });
+      await assert.rejects(newelAt(url).submit(EVENT), { code: 'inconsistent', name: 'OutcomeUnknownError' });
+    }
+  });
+
+  test('the receipt says the level that it proves, and links to nothing but a URL', async () => {
+    const { proof_url: _, ...linkless } = receipt;
+    for (const link of ['javascript:alert(1)', 'https://log.example/\u001b[2J', 'none']) {
+      const claimed = { ...receipt, level: 'witnessed', proof_url: link };
+      const { url } = await serve((_, response) => send(response, 201, formatReceipt(claimed)));
+      assert.deepEqual(await newelAt(url).submit(EVENT), linkless);
+      assert.deepEqual(await newelAt(url).upgrade(receipt, 'signed'), linkless);
     }
   });
 
@@ -145,9 +172,30 @@ describe('submit', () => {
     ];
     for (const [false_, code] of cases) {
       const { url, seen } = await serve((_, response) => send(response, 201, formatReceipt(false_)));
-      await assert.rejects(newelAt(url).submit(EVENT), { code });
+      await assert.rejects(newelAt(url).submit(EVENT), { code, name: 'OutcomeUnknownError' });
       assert.equal(seen.length, 1);
     }
+  });
+
+  test('of another event is found before its level is looked at', async () => {
+    const other = makeTestReceipt({ event: { ...TEST_EVENT, outcome: 'failure' } }).receipt;
+    const lesser = { ...receipt, statement: presentSdJwt(receipt.statement, ([name]) => name !== 'txn') };
+    for (const wrong of [other, lesser]) {
+      const { url } = await serve((_, response) => send(response, 200, formatReceipt(wrong)));
+      await assert.rejects(witnessedAt(url).submit(EVENT, { level: 'witnessed' }), { code: 'inconsistent' });
+      await assert.rejects(witnessedAt(url).upgrade(receipt, 'witnessed'), { code: 'inconsistent' });
+    }
+    const { url, seen } = await serve((_, response) =>
+      send(response, 202, formatReceipt({ ...receipt, level: 'witnessed' })),
+    );
+    const isBelow = (error: unknown): boolean => {
+      assert.ok(error instanceof LevelNotMetError);
+      assert.deepEqual(error.receipt, receipt);
+      return true;
+    };
+    await assert.rejects(witnessedAt(url).submit(EVENT, { level: 'witnessed' }), isBelow);
+    await assert.rejects(witnessedAt(url).upgrade(receipt, 'witnessed'), isBelow);
+    assert.equal(seen[0]!.url, '/v1/events?level=witnessed');
   });
 
   test('a level that the policy cannot reach is refused before anything is sent', async () => {
@@ -310,6 +358,86 @@ describe('another attempt', () => {
   });
 });
 
+describe('where the event may be logged', () => {
+  const { id: _, ...anonymous } = EVENT;
+  const refusal = (code: string, errors?: object[]): string =>
+    JSON.stringify({ code, detail: 'it is not so', errors });
+  const full = refusal('queue_full');
+  const faults = [{ pointer: '/outcome', detail: 'is required' }];
+  const cases: [what: string, code: string, answers: (Answer | [status: number, body: string])[]][] = [
+    ['lost, then full', 'queue_full', [lose, [503, full], [503, full]]],
+    ['full, lost, then full', 'queue_full', [[503, full], lose, [503, full]]],
+    ['lost, then no token any more', 'unauthenticated', [lose, [401, refusal('unauthenticated')]]],
+    ['lost, then forbidden', 'forbidden', [lose, [403, refusal('forbidden')]]],
+    [
+      'a proxy in between, then invalid',
+      'event_invalid',
+      [
+        [502, ''],
+        [422, refusal('event_invalid', faults)],
+      ],
+    ],
+    [
+      'storage failed, then full',
+      'queue_full',
+      [
+        [503, refusal('storage_failed')],
+        [503, full],
+        [503, full],
+      ],
+    ],
+    ['internal', 'internal', [[500, refusal('internal')]]],
+    ['taken, at too great a length', 'too_large', [[201, ' '.repeat(3 << 20)]]],
+    ['taken, in half a receipt', 'malformed', [[201, formatReceipt(receipt).slice(0, 500)]]],
+    ['taken, in no UTF-8', 'malformed', [(_, response) => void response.end(Buffer.from([0xff]))]],
+    ['taken, with a wrong receipt', 'proof_invalid', [[201, formatReceipt({ ...receipt, tree_size: 43 })]]],
+    ['taken, with the receipt of another', 'inconsistent', [[201, formatReceipt(receipt)]]],
+  ];
+  for (const [what, code, answers] of cases) {
+    test(`the id is in the error: ${what}`, async () => {
+      const { url, seen } = await serve((request, response, count) => {
+        const answer = answers[count - 1];
+        assert.ok(answer, 'it is asked once more');
+        if (typeof answer === 'function') answer(request, response, count);
+        else send(response, ...answer);
+      });
+      await assert.rejects(newelAt(url, { retries: 2 }).submit(anonymous), (error) => {
+        assert.ok(error instanceof OutcomeUnknownError, String(error));
+        assert.equal(error.code, code);
+        assert.ok(error.cause instanceof NewelError && error.cause.code === code);
+        if (code === 'event_invalid') assert.deepEqual((error.cause as EventInvalidError).faults, faults);
+        assert.match(error.message, /; whether the event is logged is not known$/);
+        for (const { body } of seen) assert.equal((JSON.parse(body) as { id: string }).id, error.id);
+        return true;
+      });
+      assert.equal(seen.length, answers.length);
+    });
+  }
+
+  test('is not where every attempt was refused', async () => {
+    const { url, seen } = await serve((_, response) => send(response, 503, full));
+    await assert.rejects(newelAt(url, { retries: 2 }).submit(anonymous), {
+      name: 'NewelError',
+      code: 'queue_full',
+    });
+    assert.equal(seen.length, 3);
+  });
+
+  test('is no question of an upgrade', async () => {
+    const { url } = await serve((request, response, count) =>
+      count === 1 ? lose(request, response, count) : send(response, 401, refusal('unauthenticated')),
+    );
+    await assert.rejects(newelAt(url).upgrade(receipt, 'signed'), {
+      name: 'NewelError',
+      code: 'unauthenticated',
+    });
+  });
+
+  function lose(...[, response]: Parameters<Answer>): void {
+    response.destroy();
+  }
+});
+
 describe('a hostile answer', () => {
   test('that redirects does not get the token elsewhere', async () => {
     const elsewhere = await serve(honest);
@@ -377,8 +505,10 @@ describe('upgrade', () => {
     assert.deepEqual(await newelAt(url).upgrade({ ...receipt, statement: shown }, 'signed'), later);
   });
 
-  test('refuses another statement or leaf of the same event', async () => {
+  test('refuses another statement or leaf of the same event, another name for it, or less of it', async () => {
     const others = [
+      { ...receipt, statement: presentSdJwt(receipt.statement, ([name]) => name !== 'txn') },
+      { ...receipt, id: 'another', statement: presentSdJwt(receipt.statement, ([name]) => name !== 'id') },
       makeTestReceipt({ index: 40 }).receipt,
       makeTestReceipt({ event: { ...TEST_EVENT, outcome: 'failure' } }).receipt,
     ];

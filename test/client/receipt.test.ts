@@ -65,7 +65,7 @@ describe('parseReceipt', () => {
       'received_time',
       [7, '2026-11-20', '2026-11-20T12:00:08Z', '2026-11-20T12:00:08.123+00:00', '2026-02-30T12:00:08.123Z'],
     ],
-    ['proof_url', [7, '']],
+    ['proof_url', [7, null]],
     ['statement', [7, 'x'.repeat(256 * 1024 + 1)]],
     ['proof', [7, null]],
     ['pending', [7, null, []]],
@@ -83,9 +83,40 @@ describe('parseReceipt', () => {
         );
       }
       const { [member]: _, ...rest } = receipt as unknown as JsonObject;
-      if (member !== 'pending') assert.throws(() => parseReceipt(rest), { code: 'malformed' });
+      if (member !== 'pending' && member !== 'proof_url')
+        assert.throws(() => parseReceipt(rest), { code: 'malformed' });
     });
   }
+
+  test('leaves out a proof_url that is no http or https URL', () => {
+    const { proof_url: _, ...linkless } = receipt;
+    assert.deepEqual(parseReceipt(linkless), linkless);
+    const links = [
+      '',
+      '-',
+      '//log.example/x',
+      'javascript:alert(1)',
+      'https://',
+      'https://[/',
+      'https://log.example/\n',
+      'https://log.example/ x',
+      'https://log.example/\u001b[31m',
+      'https://log.example/\u0085',
+      'https://log.example/\u202egpj',
+      'https://log.example/\ud800',
+      `https://log.example/${'x'.repeat(5000)}`,
+    ];
+    for (const link of links) {
+      assert.deepEqual(parseReceipt(withMember('proof_url', link)), linkless, JSON.stringify(link));
+    }
+    for (const link of [
+      'http://127.0.0.1:8080/v1/leaves/1/proof',
+      'https://[::1]/x',
+      'https://bücher.example/é',
+    ]) {
+      assert.equal(parseReceipt(withMember('proof_url', link)).proof_url, link);
+    }
+  });
 
   test('of a minimal answer says where the rest is', () => {
     const { statement: _, proof: _proof, ...minimal } = receipt;

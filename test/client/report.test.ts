@@ -112,7 +112,7 @@ describe('a presentation', () => {
     const { id: _, ...challenge } = TEST_EVENT.challenge!;
     assert.deepEqual(event, { schema: 'stepup/1', type: 'stepup.completed', outcome: 'success', challenge });
     const [line] = checkReceipt({ ...receipt, statement }, { trust: trustFile }).checks;
-    assert.equal(line!.note, '3 claims shown');
+    assert.equal(line!.note, '3 claims shown; not shown, so not verified: id, source');
   });
 
   test('that shows nothing verifies, and its type is not known', () => {
@@ -120,13 +120,28 @@ describe('a presentation', () => {
     const { ok, type, checks, event } = checkReceipt({ ...receipt, statement }, { trust: trustFile });
     assert.equal(ok, true);
     assert.equal(type, undefined);
-    assert.equal(checks[0]!.note, '0 claims shown');
+    assert.equal(checks[0]!.note, '0 claims shown; not shown, so not verified: id, source');
     assert.deepEqual(event, { schema: 'stepup/1' });
   });
 
-  test('that shows neither id nor source cannot be held to those of the receipt', () => {
-    const statement = presentSdJwt(receipt.statement, (path) => path[0] === 'type');
-    assert.equal(checkReceipt({ ...receipt, statement, id: 'another' }, { trust: trustFile }).ok, true);
+  test('that shows neither id nor source cannot vouch for those of the receipt, and says so', () => {
+    const noteOf = (shown: string[], changed: Partial<Receipt>): string | undefined => {
+      const statement = presentSdJwt(receipt.statement, ([name]) => shown.includes(String(name)));
+      const { ok, event, checks } = checkReceipt({ ...receipt, ...changed, statement }, { trust: trustFile });
+      assert.equal(ok, true);
+      assert.deepEqual(Object.keys(event!).sort(), ['schema', ...shown].sort());
+      return checks[0]!.note;
+    };
+    assert.equal(
+      noteOf(['type', 'id'], { source: 'x' }),
+      '2 claims shown; not shown, so not verified: source',
+    );
+    assert.equal(noteOf(['source'], { id: 'another' }), '1 claim shown; not shown, so not verified: id');
+    assert.equal(noteOf(['id', 'source'], {}), '2 claims shown');
+    const statement = presentSdJwt(receipt.statement, ([name]) => name === 'id');
+    assert.deepEqual(failuresOf({ ...receipt, statement, id: 'another', source: 'x' }), [
+      ['statement', 'receipt has another id than the statement'],
+    ]);
     assert.deepEqual(failuresOf({ ...receipt, id: 'another' }), [
       ['statement', 'receipt has another id than the statement'],
     ]);

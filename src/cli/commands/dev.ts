@@ -9,6 +9,7 @@ import type { Call, Command } from '../command.ts';
 import { createFolder } from '../create-folder.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { type Folder, folderState, readFolder } from '../folder.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { startService } from '../service.ts';
 import { resolveSettings, SETTING_OPTIONS } from '../settings.ts';
 import { waitForEnd } from '../stop-signals.ts';

@@ -22,6 +22,7 @@ import { type Call, type Command, usage } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
 import { type Folder, readFolder } from '../folder.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { type LogKey, readLogKey } from '../log-key.ts';
 import { companionsOf, formatEvidence, openFolderAside, type OpenedStore } from '../open-log.ts';
 import { startProgress } from '../progress.ts';
@@ -227,7 +228,7 @@ function print(call: Call, subject: Subject, { size, root, findings }: FsckRepor
     const signed = database === undefined ? {} : { signed_size: database.signedSize ?? null };
     const root_hash = published === undefined ? null : formatBase64(root);
     const shown = { origin, tree_size: published ?? null, ...signed, root_hash, ok, findings };
-    out.write(`${JSON.stringify(shown)}\n`);
+    out.write(formatJsonLine(shown));
     return;
   }
   for (const { path, problem } of findings)

@@ -1,24 +1,34 @@
 /** `newel token`: who may call. Works while the log is served, which reads the list again within a second. */
 
-import { createToken, listTokens, revokeToken, type TokenRecord } from '../../access/token-list.ts';
-import { isRole } from '../../access/principal.ts';
+import {
+  createToken,
+  isSource,
+  listTokens,
+  MAX_SOURCES,
+  revokeToken,
+  type TokenRecord,
+} from '../../access/token-list.ts';
+import { isRole, type Role } from '../../access/principal.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
 import { readFolder } from '../folder.ts';
-import { formatTable } from '../terminal.ts';
+import { formatJsonLine } from '../json-line.ts';
+import { formatTable, printable } from '../terminal.ts';
 
 export const token: Command = {
   name: 'token',
   summary: 'make, list and revoke the tokens of callers',
   usage: [
-    'create NAME --role submit|audit|admin --source S … [--expires 90d] [--data DIR]',
+    'create NAME --role submit --source S … [--expires 90d] [--data DIR]',
+    'create NAME --role audit|admin [--expires 90d] [--data DIR]',
     'list [--data DIR]',
     'revoke NAME [--data DIR]',
   ],
   about:
     'A token is printed once, when it is made; only its hash is kept. A log that is being served knows of a new token,\n' +
-    'and of a revoked one, within a second. A submit token speaks for at least one source.',
+    'and of a revoked one, within a second. A submit token posts and reads events of its own sources, at least one; an\n' +
+    'audit token reads the events of every source; an admin token reads none. So these two take no source.',
   options: {
     data: DATA_OPTION,
     role: {
@@ -27,7 +37,7 @@ export const token: Command = {
     },
     source: {
       value: 'S',
-      help: 'a source that it may speak for; may be given several times',
+      help: 'a source that a submit token may speak for; may be given several times',
       multiple: true,
     },
     expires: {
@@ -54,8 +64,7 @@ async function create(call: Call, name: string): Promise<number> {
   const role = call.text('role');
   const sources = call.texts('source');
   if (!isRole(role)) throw usage(token, '--role is submit, audit or admin');
-  if (role === 'submit' && sources.length === 0)
-    throw usage(token, 'a submit token needs at least one --source');
+  assertSources(role, sources);
   const nowMs = Date.now();
   const expires = call.text('expires');
   const expiresMs = expires === undefined ? undefined : nowMs + parseDurationMs(expires);
@@ -65,7 +74,7 @@ async function create(call: Call, name: string): Promise<number> {
   const { out, err } = call.terminal;
   if (call.json) {
     const expiry = expiresMs === undefined ? {} : { expires: new Date(expiresMs).toISOString() };
-    out.write(`${JSON.stringify({ name, role, sources, ...expiry, token: secret })}\n`);
+    out.write(formatJsonLine({ name, role, ...sourcesOf(input), ...expiry, token: secret }));
   } else {
     out.write(`${secret}\n`);
     err.write('The token is shown this once.\n');
@@ -83,18 +92,18 @@ async function list(call: Call): Promise<number> {
     const shown = tokens.map((one) => ({
       name: one.name,
       role: one.role,
-      sources: one.sources,
+      ...sourcesOf(one),
       created: new Date(one.createdMs).toISOString(),
       ...(one.expiresMs === undefined ? {} : { expires: new Date(one.expiresMs).toISOString() }),
       expired: isExpired(one),
     }));
-    out.write(`${JSON.stringify(shown)}\n`);
+    out.write(formatJsonLine(shown));
     return EXIT.ok;
   }
   const rows = tokens.map((one) => [
     one.name,
     one.role,
-    one.sources.join(' '),
+    one.role === 'submit' ? one.sources.join(' ') : WITHOUT_SOURCES[one.role].shown,
     new Date(one.createdMs).toISOString(),
     one.expiresMs === undefined
       ? 'never'
@@ -107,8 +116,34 @@ async function list(call: Call): Promise<number> {
 async function revoke(call: Call, name: string): Promise<number> {
   const { paths } = await readFolder(dataDir(call));
   await revokeToken(paths.tokens, name);
-  call.terminal.out.write(call.json ? `${JSON.stringify({ name, revoked: true })}\n` : `revoked ${name}\n`);
+  call.terminal.out.write(
+    call.json ? formatJsonLine({ name, revoked: true }) : `revoked ${printable(name)}\n`,
+  );
   return EXIT.ok;
+}
+
+/** Why a role takes no source, and what stands in its place in the list. */
+const WITHOUT_SOURCES: Readonly<Record<Exclude<Role, 'submit'>, { reason: string; shown: string }>> = {
+  audit: { reason: 'reads the events of every source', shown: 'all' },
+  admin: { reason: 'reads no events', shown: '–' },
+};
+
+function assertSources(role: Role, sources: readonly string[]): void {
+  if (role !== 'submit') {
+    if (sources.length === 0) return;
+    throw usage(token, `--source goes with --role submit: an ${role} token ${WITHOUT_SOURCES[role].reason}`);
+  }
+  if (sources.length === 0) throw usage(token, 'a submit token needs at least one --source');
+  if (sources.length > MAX_SOURCES)
+    throw usage(token, `--source is given more than ${MAX_SOURCES} times, and a token has no more`);
+  if (!sources.every(isSource)) throw usage(token, '--source is not 1 to 255 visible ASCII characters');
+}
+
+/** As JSON shows them: only where they bind. */
+function sourcesOf({ role, sources }: Pick<TokenRecord, 'role' | 'sources'>): {
+  sources?: readonly string[];
+} {
+  return role === 'submit' ? { sources } : {};
 }
 
 const DURATION = /^([1-9][0-9]{0,4})([dh])$/;

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { readFile, chmod } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { editFile, hasCode } from '../../access/durable-file.ts';
 import { httpSource } from '../../client/source.ts';
 import { fetchCheckpoint, type OpenedCheckpoint } from '../../client/tree.ts';
@@ -14,6 +15,7 @@ import { decodeUtf8, encodeUtf8 } from '../../formats/text.ts';
 import { formatKeyId, KEY_TYPE, parseVkey } from '../../formats/vkey.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
+import { formatJsonLine } from '../json-line.ts';
 import { checkLogStatement } from '../log-statement-check.ts';
 import { parseTrustOf } from '../pinned-trust.ts';
 import { parsePublicUrl } from '../settings.ts';
@@ -26,8 +28,9 @@ export const trust: Command = {
   about:
     'Fetches /v1/log, checks that the log signs with the keys that it names and that its first leaf names the keys of its\n' +
     'statements, saves the answer, and prints the keys. Compare them once with what the operator tells you by another way:\n' +
-    'from then on nobody at that URL can pass for the log. A file that pins something else is not replaced, and what\n' +
-    'differs is named, with exit code 1: another key is news, and needs a reason.',
+    'from then on nobody at that URL can pass for the log. What is saved as its url is URL, where tokens go and which you\n' +
+    'chose, never another that the log names; where it names another, both are printed. A file that pins something else is\n' +
+    'not replaced, and what differs is named, with exit code 1: another key is news, and needs a reason.',
   options: {
     out: { value: 'FILE', help: 'where to save it (default: log.json)' },
     force: { help: 'replace a file that differs' },
@@ -48,12 +51,12 @@ async function runTrust(call: Call): Promise<number> {
   const source = httpSource(url);
   const answer = await source.read('v1/log');
   if (!answer) throw new NewelError('unreachable', `${url} has no /v1/log: give the URL of a log`);
-  const pinned = parseTrustOf(answer, `${url}/v1/log`);
-  const checkpoint = await fetchCheckpoint(source, pinned.verifiers, pinned.origin);
-  if (pinned.kind === 'events') await checkLogStatement(source, pinned);
+  const named = parseTrustOf(answer, `${url}/v1/log`);
+  const checkpoint = await fetchCheckpoint(source, named.verifiers, named.origin);
+  if (named.kind === 'events') await checkLogStatement(source, named, checkpoint);
   const file = call.text('out') ?? DEFAULT_FILE;
-  const isNew = await save(call, resolve(call.terminal.cwd, file), answer);
-  print(call, file, isNew, pinned, checkpoint);
+  const isNew = await save(call, resolve(call.terminal.cwd, file), fileOf(answer, named, url));
+  print(call, { file, isNew, url, named, checkpoint });
   return EXIT.ok;
 }
 
@@ -65,20 +68,35 @@ function parseUrl(text: string): string {
   }
 }
 
+/** The answer as it is, but for a `url` that is not the one that was asked: tokens are sent there. */
+function fileOf(answer: Uint8Array, named: Trust, url: string): string {
+  const text = decodeUtf8(answer);
+  if (isSameUrl(named.url, url)) return text;
+  return `${JSON.stringify({ ...(parseJson(text) as JsonObject), url })}\n`;
+}
+
+function isSameUrl(one: string, other: string): boolean {
+  return normalUrl(one) === normalUrl(other);
+}
+
+function normalUrl(url: string): string {
+  return (URL.canParse(url) ? new URL(url).href : url).replace(/\/+$/, '');
+}
+
 /** Whether the file was written; not where it pins the same already. Throws `inconsistent` where it pins something else. */
-async function save(call: Call, path: string, answer: Uint8Array): Promise<boolean> {
+async function save(call: Call, path: string, text: string): Promise<boolean> {
   if (!call.has('force')) {
     const earlier = await readEarlier(path);
     if (earlier !== undefined) {
-      const differing = differingMembers(earlier, parseJson(decodeUtf8(answer)) as JsonObject);
+      const differing = differingMembers(earlier, parseJson(text) as JsonObject);
       if (differing.length === 0) return false;
       throw new NewelError(
         'inconsistent',
-        `${path} pins something else: ${differing.join(', ')} differ. Ask the operator why, by another way; then --force`,
+        `${path} pins something else: ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}. Ask the operator why, by another way; then --force`,
       );
     }
   }
-  await editFile(path, () => decodeUtf8(answer));
+  await editFile(path, () => text);
   // Nothing in it is secret, and whoever verifies here is to read it.
   await chmod(path, 0o644);
   return true;
@@ -102,25 +120,35 @@ async function readEarlier(path: string): Promise<JsonObject | undefined> {
   throw new NewelError('usage', `${path} is there and is not a trust file: give another --out, or --force`);
 }
 
-/** Names of the members that are not equal, of those that pin something. */
+/** Names of the members that are not equal, in whatever order theirs are, of those that pin something. */
 function differingMembers(one: JsonObject, other: JsonObject): string[] {
   const names = new Set([...Object.keys(one), ...Object.keys(other)]);
   return [...names].filter(
-    (name) => !PINS_NOTHING.includes(name) && JSON.stringify(one[name]) !== JSON.stringify(other[name]),
+    (name) => !PINS_NOTHING.includes(name) && !isDeepStrictEqual(one[name], other[name]),
   );
 }
 
-function print(call: Call, file: string, isNew: boolean, pinned: Trust, checkpoint: OpenedCheckpoint): void {
-  const { terminal, json } = call;
+interface Pin {
+  readonly file: string;
+  readonly isNew: boolean;
+  /** The URL that was asked. */
+  readonly url: string;
+  /** What the log says of itself. */
+  readonly named: Trust;
+  readonly checkpoint: OpenedCheckpoint;
+}
+
+function print({ terminal, json }: Call, { file, isNew, url, named, checkpoint }: Pin): void {
   const { out, err } = terminal;
-  const { origin, kind, url, issuer, vkeys, policy } = pinned;
-  const statementKeys = [...pinned.statementKeys.keys()];
+  const { origin, kind, issuer, vkeys, policy } = named;
+  const statementKeys = [...named.statementKeys.keys()];
+  const otherUrl = isSameUrl(named.url, url) ? undefined : named.url;
   if (json) {
     const keys = { vkeys, statement_keys: statementKeys, quorum: policy.quorum };
     const tree = { tree_size: checkpoint.size, root_hash: formatBase64(checkpoint.root) };
-    out.write(
-      `${JSON.stringify({ file, written: isNew, origin, kind, url, issuer: issuer ?? null, ...keys, ...tree })}\n`,
-    );
+    const urls = { url, named_url: named.url };
+    const names = { origin, kind, ...urls, issuer: issuer ?? null };
+    out.write(formatJsonLine({ file, written: isNew, ...names, ...keys, ...tree }));
     return;
   }
   const mark = paint(terminal, out, 'green', '✔');
@@ -129,6 +157,7 @@ function print(call: Call, file: string, isNew: boolean, pinned: Trust, checkpoi
       ['origin', printable(origin)],
       ['kind', kind],
       ['url', printable(url)],
+      ...(otherUrl === undefined ? [] : [['named url', `${printable(otherUrl)} (not pinned)`] as const]),
       ...(issuer === undefined ? [] : [['issuer', printable(issuer)] as const]),
       ...vkeys.map((vkey) => ['log key', formatLogKey(vkey)] as const),
       ...statementKeys.map((kid) => ['statement key', kid] as const),
@@ -137,9 +166,14 @@ function print(call: Call, file: string, isNew: boolean, pinned: Trust, checkpoi
         'checked',
         `${mark} the log key signs the checkpoint of ${checkpoint.size}${kind === 'events' ? ', and leaf 0 names the statement keys' : ''}`,
       ],
-      ['file', isNew ? file : `${file} (pinned the same already)`],
+      ['file', `${printable(file)}${isNew ? '' : ' (pinned the same already)'}`],
     ]),
   );
+  if (otherUrl !== undefined) {
+    err.write(
+      `The log names ${printable(otherUrl)} as its URL. Pinned is the one that you gave: what is sent under this file goes there.\n`,
+    );
+  }
   err.write('Compare the keys with what the operator tells you by another way than this URL.\n');
 }
 
