@@ -26,7 +26,7 @@ const FIXED = [
   ['commitment', TAG_BYTES],
 ] as const;
 /** Drafts in a message, so that the first are stored while the last are still prepared. */
-const DRAFTS_AT_ONCE = 8;
+const DRAFTS_AT_ONCE = 16;
 /** After a thread has died, how long the work is done here before there is another one. */
 const RESTART_MS = 30_000;
 const READY = 'ready';
