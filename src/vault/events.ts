@@ -9,13 +9,14 @@ import { NewelError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { contentOf } from './content.ts';
+import { encodeDisclosure } from './disclosure.ts';
 import { formatEventId, parseEventId } from './event-id.ts';
 import type { Keyring } from './keyring.ts';
 import { type EventRecord, openRecord } from './record.ts';
 import { type Issuing, openClaimsOf } from './open-claims.ts';
 import { damagedRecord, eventKey, parseIndex, parseRecordRow, recordKey, type RecordRow } from './rows.ts';
 import { keysOfSeed } from './seed.ts';
-import type { StatementSigner } from './statement-key.ts';
+import { showDisclosures, type StatementSigner } from './statement-key.ts';
 import type { StoredEvent } from './vault.ts';
 
 export interface EventsParts {
@@ -67,7 +68,17 @@ export class Events {
     const { id, source, record, payload, row } = opened;
     const { receivedTimeMs } = record;
     const eventId = formatEventId(row.eventId);
-    const parts = { eventId, id, source, receivedTimeMs, record: () => record, index, leaf: leaf!, payload };
+    const parts = {
+      eventId,
+      id,
+      source,
+      receivedTimeMs,
+      index,
+      payload,
+      leaf: leaf!,
+      record: () => record,
+      shown: () => showDisclosures(record.disclosures.map(({ json }) => encodeDisclosure(json))),
+    };
     return { ...opened, event: storedEvent(parts, this.#parts.signer) };
   }
 }
@@ -109,10 +120,12 @@ export interface EventParts {
   readonly index: number;
   readonly leaf: Uint8Array;
   readonly payload: string;
+  /** Its disclosures as they follow the signature; asked for only for a statement. */
+  readonly shown: () => string;
 }
 
 export function storedEvent(parts: EventParts, signer: StatementSigner): StoredEvent {
-  const { eventId, id, source, receivedTimeMs, record, index, leaf, payload } = parts;
+  const { eventId, id, source, receivedTimeMs, record, index, leaf, payload, shown } = parts;
   return {
     eventId,
     id,
@@ -126,7 +139,7 @@ export function storedEvent(parts: EventParts, signer: StatementSigner): StoredE
     get content() {
       return contentOf(payload, record().disclosures);
     },
-    statement: (alg) => signer.sign(alg, payload, record().disclosures),
+    statement: (alg) => signer.sign(alg, payload, shown()),
   };
 }
 

@@ -33,7 +33,11 @@ const READY = 'ready';
 const FIXED_BYTES = FIXED.reduce((sum, [, bytes]) => sum + bytes, 0);
 
 type Reply =
-  | { readonly ok: Pick<Prepared, 'id' | 'source' | 'subject' | 'payload'> & { readonly bytes: Uint8Array } }
+  | {
+      readonly ok: Pick<Prepared, 'id' | 'source' | 'subject' | 'payload' | 'shown'> & {
+        readonly bytes: Uint8Array;
+      };
+    }
   | {
       readonly refused: {
         readonly code: ErrorCode;
@@ -148,7 +152,7 @@ export class PreparePool {
 function replyTo(draft: Draft, issuing: Issuing): Reply {
   try {
     const prepared = prepareEvent(draft, issuing);
-    const { id, source, subject, payload, encodedRecord } = prepared;
+    const { id, source, subject, payload, shown, encodedRecord } = prepared;
     const bytes = new Uint8Array(FIXED_BYTES + encodedRecord.length);
     let at = 0;
     for (const [name, length] of FIXED) {
@@ -156,7 +160,7 @@ function replyTo(draft: Draft, issuing: Issuing): Reply {
       at += length;
     }
     bytes.set(encodedRecord, at);
-    return { ok: { id, source, subject, payload, bytes } };
+    return { ok: { id, source, subject, payload, shown, bytes } };
   } catch (error) {
     if (!(error instanceof NewelError)) return { failed: placeOf(error) };
     const { code, message } = error;

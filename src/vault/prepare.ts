@@ -12,12 +12,13 @@ import { encodeStatement } from '../event/statement.ts';
 import { NewelError } from '../errors.ts';
 import { isJsonObject, type JsonValue, parseJson } from '../formats/json.ts';
 import { encodeUtf8 } from '../formats/text.ts';
-import { nodeDisclosureDigest } from './disclosure-digest.ts';
+import { digestOf, encodeDisclosure } from './disclosure.ts';
 import { formatEventId, newEventId } from './event-id.ts';
 import { hmac } from './hmac.ts';
 import { type Issuing, openClaimsOf } from './open-claims.ts';
 import { encodeRecord } from './record.ts';
 import { keysOfSeed, newSeed } from './seed.ts';
+import { showDisclosures } from './statement-key.ts';
 
 /** An event as it was sent, and what it takes from those who sent it. */
 export interface Draft {
@@ -46,6 +47,8 @@ export interface Prepared {
   readonly commitment: Uint8Array;
   /** The statement's payload. */
   readonly payload: string;
+  /** Its disclosures as they follow the signature. */
+  readonly shown: string;
   /** What `record.ts` seals. */
   readonly encodedRecord: Uint8Array;
 }
@@ -77,7 +80,13 @@ export function prepareEvent(draft: Draft, issuing: Issuing): Prepared {
     sent: profile === 'flat/1' ? encodeUtf8(text) : undefined,
   };
   const open = openClaimsOf(issuing, eventId, kept);
-  const { payload, disclosures } = encodeStatement(open, event, statementRandom, nodeDisclosureDigest);
+  const encoded = new Map<string, string>();
+  const digest = (json: string): string => {
+    const text = encodeDisclosure(json);
+    encoded.set(json, text);
+    return digestOf(text);
+  };
+  const { payload, disclosures } = encodeStatement(open, event, statementRandom, digest);
   return {
     id,
     source,
@@ -89,6 +98,7 @@ export function prepareEvent(draft: Draft, issuing: Issuing): Prepared {
     contentMac: hmac(contentKey, text),
     commitment: commitmentOf(Buffer.from(payload).toString('base64url')),
     payload,
+    shown: showDisclosures(disclosures.map(({ json }) => encoded.get(json)!)),
     encodedRecord: encodeRecord({ ...kept, disclosures }),
   };
 }

@@ -41,18 +41,17 @@ export class StatementSigner {
     this.#headers = { Ed25519: header('Ed25519'), EdDSA: header('EdDSA') };
   }
 
-  /** The statement of a payload with these disclosures, both as JSON text. */
-  async sign(
-    alg: StatementAlg,
-    payload: string,
-    disclosures: readonly { readonly json: string }[],
-  ): Promise<string> {
+  /** The statement of a payload, as JSON text, with these disclosures, as `showDisclosures` joins them. */
+  async sign(alg: StatementAlg, payload: string, shown: string): Promise<string> {
     const signed = `${this.#headers[alg]}.${encode(payload)}`;
-    const signing = this.#sign(Buffer.from(signed, 'latin1'));
-    let shown = '~';
-    for (const { json } of disclosures) shown += `${encode(json)}~`;
-    return `${signed}.${Buffer.from(await signing).toString('base64url')}${shown}`;
+    const signature = await this.#sign(Buffer.from(signed, 'latin1'));
+    return `${signed}.${Buffer.from(signature).toString('base64url')}${shown}`;
   }
+}
+
+/** Encoded disclosures as they follow the signature, each between tildes. */
+export function showDisclosures(encoded: readonly string[]): string {
+  return encoded.length === 0 ? '~' : `~${encoded.join('~')}~`;
 }
 
 function encode(text: string): string {

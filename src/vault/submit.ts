@@ -135,7 +135,17 @@ export class Submissions {
     const record = (): EventRecord => (decoded ??= decodeRecord(encodedRecord));
     const { id } = prepared;
     const event = storedEvent(
-      { eventId: formatEventId(eventId), id, source, receivedTimeMs, record, index, leaf, payload },
+      {
+        eventId: formatEventId(eventId),
+        id,
+        source,
+        receivedTimeMs,
+        record,
+        index,
+        leaf,
+        payload,
+        shown: () => prepared.shown,
+      },
       signer,
     );
     return { event, head, contentKey, contentMac, canonical: () => canonicalOf(payload, record()) };
