@@ -40,7 +40,7 @@ test('a policy reads back, among any comments and white space', () => {
       };
       const text = formatPolicy(policy);
       assert.deepEqual(plain(read(text)), plain(policy));
-      const spread = text.replaceAll(' ', gap).replaceAll('\n', `${gap}\n${between}`);
+      const spread = text.replaceAll(' ', gap).replaceAll('\n', () => `${gap}\n${between}`);
       assert.deepEqual(plain(read(gap + spread)), plain(policy));
     }),
     { numRuns },

@@ -9,8 +9,7 @@
  *   const { event, canaries } = canaryEvent(maker, { type: 'stepup.completed', isWhole: true, source });
  */
 
-import { randomBytes } from 'node:crypto';
-import { nobleEd25519 } from '../../src/formats/ed25519.ts';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { ENUMERATIONS, type EventType } from '../../src/event/enumerations.ts';
 import { FLAT_MEMBERS, faultOfFlat, type FlatEvent } from '../../src/event/flat.ts';
 import { HOLDER_CURVES, type HolderJwk } from '../../src/event/holder.ts';
@@ -214,13 +213,14 @@ function subjectOf(maker: CanaryMaker, place: string): JsonObject {
 
 function holderOf(maker: CanaryMaker, place: string): JsonObject {
   const crv = maker.one(Object.keys(HOLDER_CURVES) as HolderJwk['crv'][]);
-  const { kty, coordinates, bytes } = HOLDER_CURVES[crv];
+  const { kty, coordinates } = HOLDER_CURVES[crv];
+  const fresh =
+    crv === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: crv });
+  const key = fresh.publicKey.export({ format: 'jwk' });
   const jwk: JsonObject = { kty, crv };
   for (const name of coordinates) {
-    const random = new Uint8Array(randomBytes(bytes));
-    const point = crv === 'Ed25519' ? nobleEd25519.publicKey(random) : random;
-    const text = formatBase64Url(point);
-    jwk[name] = maker.keep(place, text, text, point);
+    const text = String(key[name]);
+    jwk[name] = maker.keep(place, text, text, Uint8Array.from(Buffer.from(text, 'base64url')));
   }
   return { ...jwk, kid: TEXTS.id(maker, place) };
 }
