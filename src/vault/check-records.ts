@@ -24,18 +24,24 @@ export type RecordChecker = (first: number, entries: readonly Uint8Array[]) => P
 /** Throws `log_refused` where the master key opens nothing. */
 export async function openRecordChecker({ store, master, issuing }: RecordsToCheck): Promise<RecordChecker> {
   const parts = { store, issuing, keyring: await Keyring.open(store, master) };
-  return async (first, entries) => {
-    const findings: string[] = [];
-    for (const [i, entry] of entries.entries()) {
-      try {
-        await proveRecords(store, first + i, [entry]);
-        if (parseLeaf(entry).version === EVENT_LEAF_VERSION) await openRecordOf(parts, first + i, entry);
-      } catch (error) {
-        if (!(error instanceof NewelError)) throw error;
-        const { message } = error;
-        findings.push(error.code === 'log_refused' ? message : `leaf ${first + i}: ${message}`);
-      }
+  const findingOf = async (index: number, check: () => Promise<unknown>): Promise<string[]> => {
+    try {
+      await check();
+      return [];
+    } catch (error) {
+      if (!(error instanceof NewelError)) throw error;
+      return [error.code === 'log_refused' ? error.message : `leaf ${index}: ${error.message}`];
     }
-    return findings;
+  };
+  return async (first, entries) => {
+    // One by one only where not all of them are whole.
+    const isWhole = (await findingOf(first, () => proveRecords(store, first, entries))).length === 0;
+    const findings = entries.map((entry, i) =>
+      findingOf(first + i, async () => {
+        if (!isWhole) await proveRecords(store, first + i, [entry]);
+        if (parseLeaf(entry).version === EVENT_LEAF_VERSION) await openRecordOf(parts, first + i, entry);
+      }),
+    );
+    return (await Promise.all(findings)).flat();
   };
 }
