@@ -94,7 +94,7 @@ test('a key that is missing or damaged, without a word of it', async (t) => {
   const skey = await readFile(folder.paths.logKey, 'utf8');
   const secret = skey.trim().slice(-44);
   await writeFile(folder.paths.logKey, skey.replace(secret, `${secret.slice(0, -3)}AA=`));
-  const { err } = await runCli(['serve', '--data', dir], { cwd: '/' });
+  const { err } = await runCli(['serve', '--data', dir, '--listen', '127.0.0.1:0'], { cwd: '/' });
   assert.match(err, /log-ed25519 is damaged/);
   assert.ok(!err.includes(secret.slice(0, 20)));
   await rm(folder.paths.logKey);
