@@ -13,12 +13,23 @@ import { add } from './add.ts';
 import { events } from './events.ts';
 import { flips } from './flips.ts';
 import { million } from './million.ts';
+import { privateZone } from './private.ts';
+import { secrets } from './secrets.ts';
 import { size } from './size.ts';
 import { sayMachine, say } from './support/report.ts';
 import { DEFAULTS, type Scenario, Workbench } from './support/workbench.ts';
 import { tiles } from './tiles.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { add, events, tiles, million, flips, size };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  add,
+  events,
+  tiles,
+  million,
+  private: privateZone,
+  secrets,
+  flips,
+  size,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

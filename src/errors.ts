@@ -17,12 +17,17 @@ export type ErrorCode =
   // Who may do what.
   | 'unauthenticated'
   | 'forbidden'
+  | 'issuer_unavailable'
   // An event that is not taken as it stands.
   | 'event_invalid'
   | 'schema_unknown'
+  | 'secret_found'
   | 'id_conflict'
+  | 'sequence_conflict'
+  | 'event_erased'
   | 'no_witnesses'
-  // The log cannot take an entry now.
+  // The log cannot take an entry now, or no more of this caller.
+  | 'rate_limited'
   | 'queue_full'
   | 'storage_failed'
   // Verification: what was claimed is not true.
@@ -82,5 +87,51 @@ export class EventInvalidError extends NewelError {
   constructor(faults: readonly Fault[]) {
     super('event_invalid', 'the event breaks rules of its schema');
     this.faults = faults;
+  }
+}
+
+/** A secret that was found in an event: where, and by which rule (`event/secrets.ts`). The value itself is nowhere in it. */
+export interface SecretFinding {
+  /** JSON Pointer (RFC 6901) into the event as it was sent; a name that is a secret itself is not echoed. */
+  readonly pointer: string;
+  /** Id of the rule: `field_name`, `jwt`, `card_number`, … */
+  readonly rule: string;
+}
+
+/** An event holds what no log may keep: the first findings. */
+export class SecretFoundError extends NewelError {
+  override name = 'SecretFoundError';
+  readonly findings: readonly SecretFinding[];
+
+  constructor(findings: readonly SecretFinding[]) {
+    super('secret_found', 'the event holds what looks like a secret, which is never logged');
+    this.findings = findings;
+  }
+}
+
+/** A source that is strict about its numbers sent another one than the next. */
+export class SequenceConflictError extends NewelError {
+  override name = 'SequenceConflictError';
+  readonly expected: number;
+
+  constructor(expected: number) {
+    super('sequence_conflict', 'the seq of the event is not the next one of its source');
+    this.expected = expected;
+  }
+}
+
+/** A caller has used up what it may ask for in a time. */
+export class RateLimitedError extends NewelError {
+  override name = 'RateLimitedError';
+  /** Of `unit`, a second. */
+  readonly limit: number;
+  readonly unit: string;
+  readonly retryAfterS: number;
+
+  constructor(limit: number, unit: string, retryAfterS: number) {
+    super('rate_limited', `this caller may send ${limit} ${unit} a second, and has sent more`);
+    this.limit = limit;
+    this.unit = unit;
+    this.retryAfterS = retryAfterS;
   }
 }

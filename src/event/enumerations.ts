@@ -138,6 +138,8 @@ export const ENUMERATIONS = {
     'policy_denied',
     'technical_error',
     'provider_error',
+    // Of an exception that the log itself raises.
+    'link_mismatch',
   ],
   assurance_level: ['aal1', 'aal2', 'aal3', 'unknown'],
   system_action: [

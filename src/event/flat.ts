@@ -13,12 +13,13 @@ import type { Fault } from '../errors.ts';
 import { formatBase64Url } from '../formats/base64url.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { ENUMERATIONS, type EnumerationValue, type EventType } from './enumerations.ts';
+import { formatTime, timeMsOf } from './instant.ts';
 import type { ObjectOf } from './member.ts';
 import type { EventMembers } from './schema.ts';
 import { TEXT_FORMS } from './text-form.ts';
 
 export const FLAT_MEMBERS = {
-  timestamp: { is: 'text', form: 'time', class: 'internal', required: true, about: 'When it happened.' },
+  timestamp: { is: 'instant', class: 'internal', required: true, about: 'When it happened.' },
   user_id: {
     is: 'text',
     form: 'line',
@@ -143,7 +144,7 @@ export function mapFlat(event: FlatEvent, id: string, source: string): EventMemb
     id,
     source,
     type: typeOf(event),
-    time: timestamp,
+    time: typeof timestamp === 'number' ? formatTime(timeMsOf(timestamp)) : timestamp,
     ...(txn === undefined ? {} : { txn }),
     subject: { sub_id: { format: 'opaque', id: user_id } },
     ...(session_id === undefined ? {} : { session: { uid: hashOfSession(session_id) } }),

@@ -18,6 +18,7 @@ import {
 } from './extension.ts';
 import { FLAT_MEMBERS } from './flat.ts';
 import { HOLDER_CURVES, MAX_KID } from './holder.ts';
+import { MAX_TIME_MS } from './instant.ts';
 import { classOf, MAX_ITEMS, type Member, type Members, type Value } from './member.ts';
 import { EVENT_MEMBERS } from './members.ts';
 import { ONE_OF_BY_TYPE, ONLY_FOR_TYPE, REASON_WITH_DETAIL, REQUIRED_BY_TYPE } from './rules.ts';
@@ -129,6 +130,13 @@ function valueSchema(value: Value): JsonObject {
       return { type: value.is, minimum: value.min, maximum: value.max };
     case 'boolean':
       return { type: 'boolean' };
+    case 'instant':
+      return {
+        anyOf: [
+          valueSchema({ is: 'text', form: 'time' }),
+          { type: 'integer', minimum: 0, maximum: MAX_TIME_MS },
+        ],
+      };
     case 'subject_identifier':
     case 'holder':
     case 'labels':

@@ -36,6 +36,8 @@ export type Value =
   | { readonly is: 'choice'; readonly of: EnumerationName; readonly or?: EnumerationName }
   | { readonly is: 'integer' | 'number'; readonly min: number; readonly max: number }
   | { readonly is: 'boolean' }
+  /** A text of the form `time`, or a whole number of seconds or milliseconds since 1970. */
+  | { readonly is: 'instant' }
   | { readonly is: 'subject_identifier' | 'holder' | 'labels' | 'extension' };
 
 /** The class of an object is that of its members. */
@@ -61,21 +63,23 @@ type ValueOf<M> = M extends { readonly is: 'constant'; readonly value: infer Con
         | (M extends { readonly or: infer Or extends EnumerationName } ? EnumerationValue<Or> : never)
       : M extends { readonly is: 'integer' | 'number' }
         ? number
-        : M extends { readonly is: 'boolean' }
-          ? boolean
-          : M extends { readonly is: 'list'; readonly of: infer Item }
-            ? ValueOf<Item>[]
-            : M extends { readonly is: 'object'; readonly members: infer Inner }
-              ? ObjectOf<Inner>
-              : M extends { readonly is: 'subject_identifier' }
-                ? SubjectIdentifier
-                : M extends { readonly is: 'holder' }
-                  ? HolderJwk
-                  : M extends { readonly is: 'labels' }
-                    ? Labels
-                    : M extends { readonly is: 'extension' }
-                      ? Extension
-                      : never;
+        : M extends { readonly is: 'instant' }
+          ? string | number
+          : M extends { readonly is: 'boolean' }
+            ? boolean
+            : M extends { readonly is: 'list'; readonly of: infer Item }
+              ? ValueOf<Item>[]
+              : M extends { readonly is: 'object'; readonly members: infer Inner }
+                ? ObjectOf<Inner>
+                : M extends { readonly is: 'subject_identifier' }
+                  ? SubjectIdentifier
+                  : M extends { readonly is: 'holder' }
+                    ? HolderJwk
+                    : M extends { readonly is: 'labels' }
+                      ? Labels
+                      : M extends { readonly is: 'extension' }
+                        ? Extension
+                        : never;
 
 type MemberOf<M> = M extends { readonly nullable: true } ? ValueOf<M> | null : ValueOf<M>;
 

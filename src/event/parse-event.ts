@@ -6,7 +6,9 @@
 import { EventInvalidError, type Fault, NewelError } from '../errors.ts';
 import type { JsonObject, JsonValue } from '../formats/json.ts';
 import { faultOfFlat, FLAT_MEMBERS, type FlatEvent, mapFlat } from './flat.ts';
+import { timeUnitOf } from './instant.ts';
 import { EVENT_MEMBERS } from './members.ts';
+import type { Notice } from './notice.ts';
 import { faultsByType } from './required-by-type.ts';
 import type { EventMembers, StepUpEvent } from './schema.ts';
 import { SCHEMA } from './statement-names.ts';
@@ -23,6 +25,8 @@ interface Parsed {
   readonly subject: string | undefined;
   /** The public JWK for `cnf`. It is no member of `event`. */
   readonly holder: JsonObject | undefined;
+  /** What was read otherwise than it was sent. */
+  readonly notices: readonly Notice[];
 }
 
 /** An event in its canonical form. One of the flat profile may lack what the rules by type ask for. */
@@ -71,7 +75,7 @@ function parseCanonical(value: JsonObject): ParsedEvent {
   if (all.length > 0) throw invalid(all);
   // What the validation gives back has the members of its table, and the rules by type hold: that is the type.
   const { holder, event } = withoutHolder(valid as StepUpEvent);
-  return { profile: 'stepup/1', event, holder, ...namesOf(event) };
+  return { profile: 'stepup/1', event, holder, notices: [], ...namesOf(event) };
 }
 
 function withoutHolder(sent: StepUpEvent): { event: StepUpEvent; holder: JsonObject | undefined } {
@@ -87,7 +91,12 @@ function parseFlat(value: JsonObject, { source, id, fallbackId }: EventDefaults)
   const fault = faultOfFlat(flat);
   if (fault !== undefined) throw invalid([fault]);
   const event = mapFlat(flat, flat.id ?? id ?? fallbackId, source);
-  return { profile: 'flat/1', event, holder: undefined, ...namesOf(event) };
+  return { profile: 'flat/1', event, holder: undefined, notices: noticesOfFlat(flat), ...namesOf(event) };
+}
+
+function noticesOfFlat({ timestamp }: FlatEvent): Notice[] {
+  const unit = typeof timestamp === 'number' ? timeUnitOf(timestamp) : undefined;
+  return unit === undefined ? [] : [{ code: 'time_unit', member: 'timestamp', unit }];
 }
 
 function namesOf({ id, source, subject }: EventMembers): Pick<Parsed, 'id' | 'source' | 'subject'> {

@@ -91,12 +91,13 @@ export function formatPayload(
   open: OpenClaims,
   disclosures: readonly SlotDisclosure[],
   random: Uint8Array,
+  digest: DisclosureDigest = digestOfDisclosure,
 ): string {
   assertRandom(random);
   const kept = new Map(disclosures.map(({ slot, json }) => [slot, json]));
   const digests = TOP_LEVEL.slots.map(({ slot }) => {
     const json = kept.get(slot);
-    return json === undefined ? decoyOf(slot, random) : digestOfDisclosure(json);
+    return json === undefined ? decoyOf(slot, random) : digest(json);
   });
   return payloadOf(open, digests.sort());
 }

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import type { Fault } from '../errors.ts';
 import { flawOfExtension, flawOfLabels } from './extension.ts';
 import { flawOfHolder } from './holder.ts';
+import { timeUnitOf } from './instant.ts';
 import { MAX_ITEMS, type Member, type Members, type Value } from './member.ts';
 import { MAX_ALIASES, SUBJECT_FORMATS, type SubjectFormat } from './subject-identifier.ts';
 import { TEXT_FORMS } from './text-form.ts';
@@ -90,7 +91,15 @@ function valueSchema(value: Value, rule: string): Schema {
     case 'text': {
       const { pattern, max = value.max } = TEXT_FORMS[value.form];
       if (max === undefined) throw new Error('bug: a text without a bound');
-      return textSchema(new RegExp(pattern, 'u'), max, rule);
+      const isText = textCheck(new RegExp(pattern, 'u'), max);
+      return v.custom(isText, value.form === 'time' ? withUnit(rule, 'write it as RFC 3339') : rule);
+    }
+    case 'instant': {
+      const isTime = textCheck(new RegExp(TEXT_FORMS.time.pattern, 'u'), TEXT_FORMS.time.max!);
+      return v.custom(
+        (one) => (typeof one === 'number' ? timeUnitOf(one) !== undefined : isTime(one)),
+        withUnit(rule, 'send the number as a number, not as text'),
+      );
     }
     case 'choice':
       return v.picklist(namesOf(value), rule);
@@ -112,14 +121,23 @@ function valueSchema(value: Value, rule: string): Schema {
 }
 
 /** Lengths are code points, as in JSON Schema, and looked at before the expression runs. */
-function textSchema(pattern: RegExp, max: number, rule: string): Schema {
-  return v.custom(
-    (value) =>
-      typeof value === 'string' &&
-      (value.length <= max || (value.length <= 2 * max && Array.from(value).length <= max)) &&
-      pattern.test(value),
-    rule,
-  );
+function textCheck(pattern: RegExp, max: number): (value: unknown) => boolean {
+  return (value) =>
+    typeof value === 'string' &&
+    (value.length <= max || (value.length <= 2 * max && Array.from(value).length <= max)) &&
+    pattern.test(value);
+}
+
+const DIGITS = /^[0-9]{1,15}$/;
+
+/** The rule, and for what may be a time in seconds or milliseconds which of them it looks like, and what to do. */
+function withUnit(rule: string, advice: string): (issue: { readonly input: unknown }) => string {
+  return ({ input }) => {
+    const isDigits = typeof input === 'string' && DIGITS.test(input);
+    const unit = isDigits || typeof input === 'number' ? timeUnitOf(Number(input)) : undefined;
+    if (unit === undefined) return rule;
+    return `${rule} (it looks like ${unit === 's' ? 'seconds' : 'milliseconds'} since 1970: ${advice})`;
+  };
 }
 
 function isWithin(value: unknown, { min, max }: { readonly min: number; readonly max: number }): boolean {

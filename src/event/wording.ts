@@ -1,6 +1,7 @@
 /** The rule of a member in words, as errors, the JSON Schema and spec/event.md say it. It never speaks of a value. */
 
 import { ENUMERATIONS } from './enumerations.ts';
+import { MAX_TIME_S } from './instant.ts';
 import { MAX_ITEMS, type Member, type Value } from './member.ts';
 import { TEXT_FORMS } from './text-form.ts';
 
@@ -39,6 +40,8 @@ function wordsOfValue(value: Value): string {
       return `a number from ${value.min} to ${value.max}`;
     case 'boolean':
       return 'true or false';
+    case 'instant':
+      return `${TEXT_FORMS.time.words}; or a whole number: seconds since 1970 up to ${MAX_TIME_S}, milliseconds above`;
     case 'subject_identifier':
       return 'an object, a subject identifier (RFC 9493)';
     case 'holder':

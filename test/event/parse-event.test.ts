@@ -31,12 +31,13 @@ runCases<{ event: JsonValue; pointers?: string[] }>('event/parse.json', ({ event
       pointers,
     );
   }
-  const { holder, subject, ...parsed } = parseEvent(event, DEFAULTS);
+  const { holder, subject, notices, ...parsed } = parseEvent(event, DEFAULTS);
   assert.deepEqual(Object.keys(parsed.event), Object.keys(inOrder(parsed.event as JsonObject)));
   return {
     ...parsed,
     ...(subject === undefined ? {} : { subject }),
     ...(holder === undefined ? {} : { holder }),
+    ...(notices.length === 0 ? {} : { notices }),
   };
 });
 
@@ -79,7 +80,7 @@ test('what is accepted is its own canonical form', () => {
         const again = parseEvent(event, DEFAULTS);
         assert.equal(JSON.stringify(again.event), JSON.stringify(event));
         assert.deepEqual(
-          { id: again.id, source: again.source, subject: again.subject, holder: undefined },
+          { id: again.id, source: again.source, subject: again.subject, holder: undefined, notices: [] },
           names,
         );
       }
@@ -97,6 +98,43 @@ test('what comes of a flat event breaks no rule of stepup/1 but those by type', 
     }),
     { numRuns },
   );
+});
+
+test('a number for a time: taken in the flat profile and told, refused in the other with what to do', () => {
+  const flat = readExample('flat');
+  const at = (timestamp: JsonValue): JsonObject => ({ ...flat, timestamp });
+  for (const [timestamp, time, unit] of [
+    [1_698_753_600, '2023-10-31T12:00:00.000Z', 's'],
+    [1_698_753_600_123, '2023-10-31T12:00:00.123Z', 'ms'],
+  ] as const) {
+    const { event, notices } = parseEvent(at(timestamp), DEFAULTS);
+    assert.equal(event.time, time);
+    assert.deepEqual(notices, [{ code: 'time_unit', member: 'timestamp', unit }]);
+  }
+  const detailOf = (event: JsonObject, pointer: string): string => {
+    const [fault, ...more] = faultsOf(event);
+    assert.deepEqual([fault!.pointer, more], [pointer, []]);
+    assert.ok(!/1698753600|123/.test(fault!.detail.replaceAll(/2026-\S+/g, '')), fault!.detail);
+    return fault!.detail;
+  };
+  const asText = /\(it looks like seconds since 1970: send the number as a number, not as text\)$/;
+  assert.match(detailOf(at('1698753600'), '/timestamp'), asText);
+  for (const wrong of [1_698_753_600.5, -1, 1_698_753_600_123_456, 'yesterday', null, [1]]) {
+    assert.doesNotMatch(detailOf(at(wrong), '/timestamp'), /looks like/);
+  }
+  const full = readExample('full');
+  const { authentication } = full as { authentication: JsonObject };
+  for (const [value, unit] of [
+    [1_698_753_600, 'seconds'],
+    ['1698753600', 'seconds'],
+    [1_698_753_600_123, 'milliseconds'],
+    ['1698753600123', 'milliseconds'],
+  ] as const) {
+    const hint = new RegExp(`\\(it looks like ${unit} since 1970: write it as RFC 3339\\)$`);
+    assert.match(detailOf({ ...full, time: value }, '/time'), hint);
+    const inside = { ...authentication, auth_time: value };
+    assert.match(detailOf({ ...full, authentication: inside }, '/authentication/auth_time'), hint);
+  }
 });
 
 test('an id is taken from elsewhere where the event has none', () => {

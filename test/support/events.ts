@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { ENUMERATIONS, type EventType } from '../../src/event/enumerations.ts';
 import { FLAT_MEMBERS, type FlatEvent, faultOfFlat } from '../../src/event/flat.ts';
+import { MAX_TIME_MS, MAX_TIME_S } from '../../src/event/instant.ts';
 import type { Member, Members, Value } from '../../src/event/member.ts';
 import { EVENT_MEMBERS } from '../../src/event/members.ts';
 import { ONE_OF_BY_TYPE, ONLY_FOR_TYPE, REQUIRED_BY_TYPE } from '../../src/event/rules.ts';
@@ -89,6 +90,12 @@ function values(value: Value): fc.Arbitrary<JsonValue> {
       );
     case 'boolean':
       return fc.boolean();
+    case 'instant':
+      return fc.oneof(
+        texts('time', 24),
+        fc.integer({ min: 0, max: MAX_TIME_MS }),
+        fc.constantFrom(0, MAX_TIME_S),
+      );
     case 'subject_identifier':
       return fc.oneof(identifiers(), aliases());
     case 'holder':

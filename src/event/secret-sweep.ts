@@ -1,0 +1,275 @@
+/**
+ * The walk through an event: each value with its place and its name, each text with the rules, and a copy without what was
+ * found. Finding and redacting are one walk, so that neither sees what the other does not.
+ */
+
+import { NewelError, type SecretFinding } from '../errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue, parseJson, setMember } from '../formats/json.ts';
+import { type CardNumber, isCardName, isIdentifierName } from './card-number.ts';
+import {
+  isListedName,
+  isValueName,
+  kindOfName,
+  type NameKind,
+  ownsCode,
+  ruleOfNamed,
+} from './secret-names.ts';
+import { LEAF, OPEN, type Place, placeOfEvent } from './secret-places.ts';
+import { markerOf, type SecretRule } from './secret-rules.ts';
+import { type CardJudge, findInText, redactText } from './secret-text.ts';
+
+/** Findings that are reported at once. */
+export const MAX_FINDINGS = 20;
+
+/** Objects and arrays inside one another, of an event and of the JSON in its texts; `parseJson` has a bound of its own. */
+const MAX_DEPTH = 96;
+/** Texts of JSON inside texts of JSON. */
+const MAX_TEXT_DEPTH = 3;
+/** Characters of a pointer: names may be as long as the event. */
+const MAX_POINTER = 1024;
+/** Bytes written as a list of numbers. */
+const MIN_BYTES = 16;
+
+/** What only private and symmetric JWKs have (RFC 7518 §6, RFC 9964). */
+const PRIVATE_JWK_MEMBERS: ReadonlySet<string> = new Set([
+  'd',
+  'p',
+  'q',
+  'dp',
+  'dq',
+  'qi',
+  'oth',
+  'k',
+  'priv',
+]);
+
+/** One pass over a value: findings in the order of the event, and a copy of what has any. */
+export class Sweep implements CardJudge {
+  readonly findings: SecretFinding[] = [];
+  readonly left: SecretFinding[] = [];
+  readonly counts: Map<SecretRule, number> = new Map();
+  readonly #max: number;
+  readonly #textDepth: number;
+  readonly #path: (string | number)[] = [];
+  /** From which index of the path on nothing is repeated. */
+  #hiddenFrom = Infinity;
+  /** The objects around a value, the innermost last; of an array none. */
+  readonly #around: JsonObject[] = [];
+
+  constructor(max: number, textDepth = 0) {
+    this.#max = max;
+    this.#textDepth = textDepth;
+  }
+
+  event(event: JsonValue): JsonValue {
+    return this.value(event, isJsonObject(event) ? placeOfEvent(event) : LEAF);
+  }
+
+  value(value: JsonValue, place: Place, kind?: NameKind): JsonValue {
+    if (this.findings.length >= this.#max || this.#path.length > MAX_DEPTH) return value;
+    if (typeof value === 'string') return this.#text(value, kind);
+    if (typeof value === 'number') return kind === undefined ? value : this.#number(value, kind);
+    if (typeof value !== 'object' || value === null) return value;
+    if (kind === 'jwk') return this.#replace('private_jwk');
+    if (!Array.isArray(value)) return this.#object(value, place, kind);
+    if (kind === 'webauthn' && value.length >= MIN_BYTES && value.every(isByte)) {
+      return this.#replace('webauthn');
+    }
+    return this.#array(value, place, kind);
+  }
+
+  #text(text: string, kind: NameKind | undefined): string {
+    if (kind !== undefined) {
+      const rule = this.#ruleOfNamed(kind, text);
+      if (rule !== undefined) return this.#replace(rule);
+    }
+    const inner = this.#ruleOfJson(text);
+    if (inner !== undefined) return inner === 'none' ? text : this.#replace(inner);
+    const hits = findInText(text, this);
+    if (hits.length === 0) return text;
+    for (const rule of new Set(hits.map((hit) => hit.rule))) {
+      this.#report(rule, hits.filter((hit) => hit.rule === rule).length);
+    }
+    const redacted = redactText(text, hits);
+    // Where taking one away has made another one show, nothing of the text is kept.
+    const isClean =
+      findInText(redacted, this).length === 0 &&
+      (kind === undefined || this.#ruleOfNamed(kind, redacted) === undefined) &&
+      (this.#ruleOfJson(redacted) ?? 'none') === 'none';
+    return isClean ? redacted : markerOf(hits[0]!.rule);
+  }
+
+  #number(value: number, kind: NameKind): JsonValue {
+    const rule = this.#ruleOfNamed(kind, value);
+    return rule === undefined ? value : this.#replace(rule);
+  }
+
+  #ruleOfNamed(kind: NameKind, value: string | number): SecretRule | undefined {
+    if (kind === 'code' && ownsCode(this.#nameAt(1))) return undefined;
+    return ruleOfNamed(kind, value);
+  }
+
+  /** A text that is JSON itself is read as that: `none` where nothing is in it, `undefined` where it is no JSON. */
+  #ruleOfJson(text: string): SecretRule | 'none' | undefined {
+    if (this.#textDepth >= MAX_TEXT_DEPTH || !isLikeJson(text)) return undefined;
+    let value: JsonValue;
+    try {
+      value = parseJson(text);
+    } catch (error) {
+      if (error instanceof NewelError) return undefined;
+      throw error;
+    }
+    const sweep = new Sweep(1, this.#textDepth + 1);
+    sweep.value(value, OPEN);
+    const [rule] = sweep.counts.keys();
+    return rule ?? sweep.#leftRule ?? 'none';
+  }
+
+  get #leftRule(): SecretRule | undefined {
+    return this.left[0]?.rule as SecretRule | undefined;
+  }
+
+  #array(array: JsonValue[], place: Place, kind: NameKind | undefined): JsonValue[] {
+    let copy: JsonValue[] | undefined;
+    for (const [i, item] of array.entries()) {
+      this.#path.push(i);
+      const swept = this.value(item, place, kind);
+      this.#path.pop();
+      if (swept !== item) (copy ??= array.slice())[i] = swept;
+    }
+    return copy ?? array;
+  }
+
+  #object(object: JsonObject, place: Place, inherited: NameKind | undefined): JsonObject {
+    let changed: Map<string, JsonValue> | undefined;
+    this.#around.push(object);
+    for (const name of Object.keys(object)) {
+      const value = object[name]!;
+      const listed = place.listed.get(name);
+      const swept =
+        listed === undefined
+          ? this.#unlisted(object, name, place.isOpen, inherited)
+          : this.#member(name, value, listed, undefined, true);
+      if (swept !== value) (changed ??= new Map()).set(name, swept);
+    }
+    this.#around.pop();
+    return changed === undefined ? object : withMembers(object, changed);
+  }
+
+  /** A member that the schema does not list: its name may say that it holds a secret, or be one. */
+  #unlisted(object: JsonObject, name: string, isOpen: boolean, inherited: NameKind | undefined): JsonValue {
+    const rules = new Set(findInText(name, this).map(({ rule }) => rule));
+    for (const rule of rules) this.#reportLeft(rule);
+    const kind =
+      kindOfMember(object, name) ?? (inherited !== undefined && isValueName(name) ? inherited : undefined);
+    const isTold =
+      rules.size === 0 && (isOpen || isListedName(name) || (kind === 'jwk' && PRIVATE_JWK_MEMBERS.has(name)));
+    return this.#member(name, object[name]!, isOpen ? OPEN : LEAF, kind, isTold);
+  }
+
+  #member(
+    name: string,
+    value: JsonValue,
+    place: Place,
+    kind: NameKind | undefined,
+    isTold: boolean,
+  ): JsonValue {
+    const hidden = this.#hiddenFrom;
+    if (!isTold && hidden === Infinity) this.#hiddenFrom = this.#path.length;
+    this.#path.push(name);
+    const swept = this.value(value, place, kind);
+    this.#path.pop();
+    this.#hiddenFrom = hidden;
+    return swept;
+  }
+
+  /** Among names: a card is spoken of, or it is the number of something else; else how it stands in its text decides. */
+  isCard({ as }: CardNumber): boolean {
+    if (as === 'named') return true;
+    const type = this.#around.at(-1)?.['type'];
+    const name = this.#nameAt(0);
+    if (isCardName(name) || isCardName(this.#nameAt(1)) || (typeof type === 'string' && isCardName(type))) {
+      return true;
+    }
+    return as !== 'bare' && !isIdentifierName(name);
+  }
+
+  /** The name of the member that the value belongs to, or `up` members around it; none is empty. */
+  #nameAt(up: number): string {
+    let left = up;
+    for (let i = this.#path.length - 1; i >= 0; i--) {
+      const token = this.#path[i]!;
+      if (typeof token === 'string' && left-- === 0) return token;
+    }
+    return '';
+  }
+
+  #replace(rule: SecretRule): string {
+    this.#report(rule, 1);
+    return markerOf(rule);
+  }
+
+  #report(rule: SecretRule, count: number): void {
+    this.counts.set(rule, (this.counts.get(rule) ?? 0) + count);
+    this.#find(rule);
+  }
+
+  #reportLeft(rule: SecretRule): void {
+    if (this.left.length < MAX_FINDINGS) this.left.push({ pointer: this.#pointer(), rule });
+    this.#find(rule);
+  }
+
+  #find(rule: SecretRule): void {
+    // All that a redaction asks for is counted.
+    if (this.findings.length < Math.min(this.#max, MAX_FINDINGS)) {
+      this.findings.push({ pointer: this.#pointer(), rule });
+    }
+  }
+
+  /** RFC 6901, up to the first name that is not repeated, or that would make it too long. */
+  #pointer(): string {
+    let pointer = '';
+    for (const token of this.#path.slice(0, Math.min(this.#hiddenFrom, this.#path.length))) {
+      const escaped = String(token).replaceAll('~', '~0').replaceAll('/', '~1');
+      if (pointer.length + escaped.length >= MAX_POINTER) return pointer;
+      pointer += `/${escaped}`;
+    }
+    return pointer;
+  }
+}
+
+function kindOfMember(object: JsonObject, name: string): NameKind | undefined {
+  if (PRIVATE_JWK_MEMBERS.has(name) && isJwkWith(object, name)) return 'jwk';
+  if (name.length === 'signature'.length && name.toLowerCase() === 'signature') {
+    return Object.keys(object).some((other) => kindOfName(other) === 'webauthn') ? 'webauthn' : undefined;
+  }
+  return kindOfName(name);
+}
+
+/** Whether a member of this name makes a JWK of the object a private or a shared key. */
+function isJwkWith(object: JsonObject, name: string): boolean {
+  const { kty, crv } = object;
+  if (name === 'k') return kty === 'oct';
+  if (name === 'priv') return kty === 'AKP';
+  if (name === 'd') return typeof kty === 'string' || typeof crv === 'string';
+  return kty === 'RSA';
+}
+
+function isLikeJson(text: string): boolean {
+  if (text.length < 5) return false;
+  const trimmed = /^\s?[[{]/.test(text) ? text.trim() : text;
+  const first = trimmed.charAt(0);
+  return (first === '{' && trimmed.endsWith('}')) || (first === '[' && trimmed.endsWith(']'));
+}
+
+function isByte(value: JsonValue): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= -128 && value <= 255;
+}
+
+function withMembers(object: JsonObject, changed: ReadonlyMap<string, JsonValue>): JsonObject {
+  const copy: JsonObject = {};
+  for (const [name, value] of Object.entries(object)) {
+    setMember(copy, name, changed.has(name) ? changed.get(name)! : value);
+  }
+  return copy;
+}
