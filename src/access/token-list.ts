@@ -4,7 +4,7 @@
  *   [
  *     {
  *       "name": "bank-app", "role": "submit", "sources": ["app.bank.example"],
- *       "hash": "9f86…", "created": "2026-11-20T12:00:08.123Z", "expires": "2027-02-18T12:00:08.123Z"
+ *       "hash": "9f86…", "created": "2026-11-20T12:00:08.123Z", "expires": "2027-02-18T12:00:08.123Z", "rate": 200
  *     }
  *   ]
  *
@@ -17,6 +17,8 @@ import { readFile } from 'node:fs/promises';
 import { NewelError } from '../errors.ts';
 import { createFile, editFile } from './durable-file.ts';
 import { isRole, type Principal } from './principal.ts';
+import { isRate, MAX_RATE } from './rate-limit.ts';
+import { isOwnSource, isSource, MAX_SOURCES } from './source.ts';
 import { hashToken, newToken } from './token.ts';
 
 export interface TokenRecord extends Principal {
@@ -36,11 +38,7 @@ export interface NewTokenInput extends Principal {
 export const MAX_TOKENS = 10_000;
 /** Characters that the file may have. */
 export const MAX_TOKENS_CHARS: number = 8 * 1024 * 1024;
-/** Sources that one token may have. */
-export const MAX_SOURCES = 64;
-
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
-const SOURCE = /^[\x21-\x7e]{1,255}$/;
 const HASH = /^[0-9a-f]{64}$/;
 
 /** Reads the text of a token file. Throws `malformed`, saying which token has what flaw. */
@@ -64,13 +62,14 @@ export function parseTokenList(text: string): TokenRecord[] {
 
 /** The text of a token file. Throws `malformed` for what `parseTokenList` would not give back. */
 export function formatTokenList(tokens: readonly TokenRecord[]): string {
-  const list = tokens.map(({ name, role, sources, hash, createdMs, expiresMs }) => ({
+  const list = tokens.map(({ name, role, sources, hash, createdMs, expiresMs, rate }) => ({
     name,
     role,
     sources,
     hash,
     created: new Date(createdMs).toISOString(),
     ...(expiresMs === undefined ? {} : { expires: new Date(expiresMs).toISOString() }),
+    ...(rate === undefined ? {} : { rate }),
   }));
   const text = `${JSON.stringify(list, undefined, 2)}\n`;
   parseTokenList(text);
@@ -85,13 +84,13 @@ export function createTokenList(path: string): Promise<void> {
 /** Adds a token and returns it: the only time that it can be seen. Throws `usage` if the name is taken or not one. */
 export async function createToken(path: string, input: NewTokenInput): Promise<string> {
   const token = newToken();
-  const { name, role, sources, nowMs, expiresMs } = input;
-  const record = { name, role, sources, hash: hashToken(token), createdMs: nowMs };
+  const { nowMs, expiresMs, ...principal } = input;
+  const record = { ...principal, hash: hashToken(token), createdMs: nowMs };
   await editTokens(path, (tokens) => {
-    if (tokens.some((other) => other.name === name)) {
+    if (tokens.some(({ name }) => name === principal.name)) {
       throw new NewelError(
         'usage',
-        `there is a token named ${name}; revoke it first, or choose another name`,
+        `there is a token named ${principal.name}; revoke it first, or choose another name`,
       );
     }
     return [...tokens, { ...record, ...(expiresMs === undefined ? {} : { expiresMs }) }];
@@ -155,7 +154,7 @@ function parseJson(text: string): unknown {
 
 function parseRecord(item: unknown, where: string): TokenRecord {
   if (typeof item !== 'object' || item === null) throw flaw(where, 'is not an object');
-  const { name, role, sources, hash, created, expires, ...rest }: Record<string, unknown> = { ...item };
+  const { name, role, sources, hash, created, expires, rate, ...rest }: Record<string, unknown> = { ...item };
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw flaw(where, `has an unknown member ${JSON.stringify(unknown)}`);
   if (typeof name !== 'string' || !NAME.test(name)) {
@@ -173,16 +172,21 @@ function parseRecord(item: unknown, where: string): TokenRecord {
   }
   if (role === 'submit' && sources.length === 0)
     throw flaw(where, 'may submit, but has no source to submit for');
+  if (sources.some(isOwnSource))
+    throw flaw(where, 'has a source that begins with newel:, which is kept for the events of the log itself');
   if (typeof hash !== 'string' || !HASH.test(hash))
     throw flaw(where, 'has a hash that is not 64 lower-case hex digits');
-  const record = { name, role, sources, hash, createdMs: parseTime(created, `${where} has a created time`) };
-  if (expires === undefined) return record;
-  return { ...record, expiresMs: parseTime(expires, `${where} has an expires time`) };
-}
-
-/** Whether a value can be the source of events. */
-export function isSource(source: unknown): source is string {
-  return typeof source === 'string' && SOURCE.test(source);
+  if (rate !== undefined && !isRate(rate))
+    throw flaw(where, `has a rate that is not a whole number from 1 to ${MAX_RATE}`);
+  return {
+    name,
+    role,
+    sources,
+    hash,
+    createdMs: parseTime(created, `${where} has a created time`),
+    ...(expires === undefined ? {} : { expiresMs: parseTime(expires, `${where} has an expires time`) }),
+    ...(rate === undefined ? {} : { rate }),
+  };
 }
 
 function parseTime(value: unknown, what: string): number {

@@ -8,7 +8,7 @@ import { NewelError } from '../errors.ts';
 import type { Principal } from './principal.ts';
 import type { TokensSignal } from './signals.ts';
 import { hashToken, parseBearer } from './token.ts';
-import { MAX_TOKENS_CHARS, parseTokenList } from './token-list.ts';
+import { MAX_TOKENS_CHARS, parseTokenList, type TokenRecord } from './token-list.ts';
 
 export interface TokensOptions {
   /** Milliseconds since 1970. */
@@ -18,12 +18,17 @@ export interface TokensOptions {
   readonly onSignal?: (signal: TokensSignal) => void;
 }
 
+/** Told of the list: as it is, and whenever it is another one. */
+export type TokensListener = (tokens: readonly TokenRecord[]) => void;
+
 export interface Tokens {
   /**
    * The bearer of the token in an Authorization header. Throws `unauthenticated` where there is none, or none that is
    * known and in its time. A token that was revoked is refused at the latest `pollMs` after the file was replaced.
    */
   authenticate(authorization: string | undefined): Principal;
+  /** Tells the list now, and each one that is read from now on. */
+  watch(listener: TokensListener): void;
   /** Looks at the file no more. */
   close(): void;
 }
@@ -47,6 +52,7 @@ export async function openTokens(path: string, options: TokensOptions = {}): Pro
   timer.unref();
   return {
     authenticate: (authorization) => tokens.authenticate(authorization),
+    watch: (listener) => tokens.watch(listener),
     close: () => clearInterval(timer),
   };
 }
@@ -58,6 +64,8 @@ class WatchedTokens {
   #byHash = new Map<string, Bearer>();
   /** By the whole header, for headers that were accepted; so strangers cannot fill it. */
   readonly #cache = new Map<string, Bearer>();
+  #list: readonly TokenRecord[] = [];
+  #listener: TokensListener = () => {};
   #version = '';
   #refreshing = false;
 
@@ -84,6 +92,11 @@ class WatchedTokens {
     const { principal, expiresMs } = this.#cache.get(authorization) ?? this.#find(authorization);
     if (this.#now() >= expiresMs) throw unauthenticated('the token has expired');
     return principal;
+  }
+
+  watch(listener: TokensListener): void {
+    this.#listener = listener;
+    listener(this.#list);
   }
 
   #find(authorization: string): Bearer {
@@ -120,13 +133,15 @@ class WatchedTokens {
     }
     const tokens = parseTokenList(text);
     this.#byHash = new Map(
-      tokens.map(({ hash, name, role, sources, expiresMs = Number.POSITIVE_INFINITY }) => [
+      tokens.map(({ hash, name, role, sources, rate, expiresMs = Number.POSITIVE_INFINITY }) => [
         hash,
-        { principal: { name, role, sources }, expiresMs },
+        { principal: { name, role, sources, ...(rate === undefined ? {} : { rate }) }, expiresMs },
       ]),
     );
     this.#cache.clear();
     this.#onSignal({ event: 'tokens_read', tokens: tokens.length });
+    this.#list = tokens;
+    this.#listener(tokens);
   }
 
   async #readText(file: FileHandle): Promise<string> {

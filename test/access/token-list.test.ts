@@ -35,6 +35,7 @@ test('a list is read back as it was written', () => {
       createdMs: NOW_MS,
       expiresMs: NOW_MS + 1,
     },
+    { name: 'c', role: 'admin', sources: [], hash: '22'.repeat(32), createdMs: NOW_MS, rate: 200 },
   ];
   const text = formatTokenList(tokens);
   assert.deepEqual(parseTokenList(text), tokens);
@@ -66,6 +67,16 @@ test('whatever is not exactly a list of tokens is refused, saying where', () => 
     ['sources that are text', [{ ...RECORD, sources: 'app' }], /token 1 has sources/],
     ['an empty source', [{ ...RECORD, sources: [''] }], /token 1 has sources/],
     ['a source with a space', [{ ...RECORD, sources: ['a b'] }], /token 1 has sources/],
+    [
+      'the source of the log',
+      [{ ...RECORD, sources: ['a', 'newel:log'] }],
+      /token 1 has a source that begins/,
+    ],
+    ['one like it', [{ ...RECORD, role: 'audit', sources: ['NEWEL:x'] }], /token 1 has a source that begins/],
+    ['a rate of nothing', [{ ...RECORD, rate: 0 }], /token 1 has a rate/],
+    ['a rate that is text', [{ ...RECORD, rate: '5' }], /token 1 has a rate/],
+    ['half a rate', [{ ...RECORD, rate: 0.5 }], /token 1 has a rate/],
+    ['a rate without end', [{ ...RECORD, rate: 1_000_001 }], /token 1 has a rate/],
     ['no source to submit for', [{ ...RECORD, sources: [] }], /token 1 may submit/],
     ['a short hash', [{ ...RECORD, hash: 'ab' }], /token 1 has a hash/],
     ['an upper-case hash', [{ ...RECORD, hash: 'AB'.repeat(32) }], /token 1 has a hash/],
