@@ -6,7 +6,8 @@
  *                                              └─ a write fails ─→ stopped (fatal; open again to find out)
  */
 
-import { EMPTY_ROOT } from '../core/hash.ts';
+import { equalBytes } from '../core/bytes.ts';
+import { EMPTY_ROOT, hashLeaf } from '../core/hash.ts';
 import type { Tile } from '../core/tile.ts';
 import type { HashReader } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
@@ -15,12 +16,12 @@ import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { type Signer, signNote, type Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { headKey, identityKey, roundKey } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { Batch, Store } from '../storage/store.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Guard, GuardedHead } from './guard.ts';
 import { formatIdentity, type Identity } from './identity.ts';
 import { CACHED_TILES, POOL_LIMITS, PUBLISH_INTERVAL_MS, REPUBLISH_INTERVAL_MS } from './limits.ts';
-import type { Companions, PoolLimits, Reservation } from './pool.ts';
+import type { Companions, PoolLimits, Reservation, RoundShare } from './pool.ts';
 import {
   type KeptCheckpoint,
   type Publication,
@@ -31,7 +32,8 @@ import {
 } from './publish.ts';
 import { recover } from './recover.ts';
 import type { ProveCompanions } from './prove-rounds.ts';
-import { provedMarkRow } from './round.ts';
+import { ownRows, provedMarkRow } from './round.ts';
+import { firstLeafSince } from './round-times.ts';
 import { formatRoundRecord, NO_PREVIOUS, type SignedHead } from './round-record.ts';
 import { type Appended, Sequencer } from './sequencer.ts';
 import { harmless, type Listener } from './signals.ts';
@@ -40,18 +42,26 @@ import { TreeReader } from './tree-reader.ts';
 export type { Appended } from './sequencer.ts';
 export type { KeptCheckpoint, Publication } from './publish.ts';
 export type { SignedHead } from './round-record.ts';
-export { type PoolLimits, QueueFullError, type Reservation } from './pool.ts';
+export { type PoolLimits, QueueFullError, type Reservation, type RoundShare } from './pool.ts';
 export type { ProveCompanions } from './prove-rounds.ts';
 
 export interface AppendInput {
   /** The leaf's bytes, at most 65,535. */
   readonly entry: Uint8Array;
-  /** Called once, synchronously, when the round knows the index: puts in the caller's own key range, same batch. */
+  /** Called once, synchronously, when the round knows the index: rows of the caller's own key range, same batch. */
   readonly companions?: Companions;
   /** Bytes of the companions' rows, at most: they take room in queue and round. */
   readonly companionBytes?: number;
   /** Room taken beforehand; without it, room is taken now. */
   readonly reservation?: Reservation;
+  /** What it and the entries that are appended after it in the same turn need of a round, for them to be in one. */
+  readonly together?: RoundShare | undefined;
+}
+
+/** An entry, and the leaf that it is claimed to be. */
+export interface PlacedEntry {
+  readonly index: number;
+  readonly entry: Uint8Array;
 }
 
 export interface Log {
@@ -71,6 +81,11 @@ export interface Log {
    * nothing, or with `storage_failed`: the outcome is unknown.
    */
   append(input: AppendInput): Promise<Appended>;
+  /**
+   * Makes rows of the companions' range durable, with the next round or one of its own, and no entry. What is written
+   * later is written later; all in one is there or nothing. Rejects with `storage_failed`: the outcome is unknown.
+   */
+  write(batch: Batch): Promise<void>;
 
   /** A tile of at most the revealed size if it is in memory. */
   peekTile(tile: Tile): Uint8Array | undefined;
@@ -80,10 +95,17 @@ export interface Log {
   readBundle(index: number, width: number): Promise<Uint8Array>;
   /** Entries [first, first + count) of the revealed tree, verified against it. */
   readEntries(first: number, count: number): Promise<Uint8Array[]>;
+  /**
+   * The first index at which the revealed tree has another entry than the one claimed, as its verified tiles tell;
+   * `undefined` where it has them all. It reads no entry.
+   */
+  findStranger(claimed: readonly PlacedEntry[]): Promise<number | undefined>;
   /** Hashes of the tree of `size` leaves, at most the revealed size. */
   hashes(size: number): HashReader;
   /** The lowest index below `size` of a leaf with this hash. */
   findLeaf(hash: Uint8Array, size: number): Promise<number | undefined>;
+  /** The first leaf of the first round at `timeMs` or later; the revealed size where there is none. */
+  firstLeafSince(timeMs: number): Promise<number>;
   /** The earliest kept checkpoint that covers leaf `index`; `undefined` while none is published. */
   checkpointCovering(index: number): Promise<KeptCheckpoint | undefined>;
 
@@ -204,20 +226,31 @@ export async function openLog(options: OpenOptions): Promise<Log> {
       return sequencer.accepting;
     },
     reserve: (bytes) => sequencer.reserve(bytes),
-    async append({ entry, companions, companionBytes = 0, reservation }) {
+    async append({ entry, companions, companionBytes = 0, reservation, together }) {
       if (entry.length > MAX_ENTRY_BYTES) {
         reservation?.release();
         throw new NewelError('too_large', `an entry has at most ${MAX_ENTRY_BYTES} bytes`);
       }
       const room = reservation ?? sequencer.reserve(entry.length + companionBytes);
-      return sequencer.append({ entry, companions, companionBytes }, room);
+      return sequencer.append({ entry, companions, companionBytes, together }, room);
+    },
+    // The publisher's writes still ride while the log closes; whoever stands above is to be done by then.
+    async write(batch) {
+      sequencer.assertAccepting();
+      return sequencer.ride(ownRows(batch));
     },
     peekTile: (tile) => tree.peekTile(tile),
     readTile: (tile) => tree.readTile(tile),
     readBundle: (index, width) => tree.readBundle(index, width),
     readEntries: (first, count) => tree.readEntries(first, count),
+    async findStranger(claimed) {
+      const nodes = claimed.map(({ index }) => ({ level: 0, index }));
+      const hashes = await tree.hashes(sequencer.revealed.size)(nodes);
+      return claimed.find(({ entry }, i) => !equalBytes(hashLeaf(entry), hashes[i]!))?.index;
+    },
     hashes: (size) => tree.hashes(size),
     findLeaf: (hash, size) => tree.findLeaf(hash, size),
+    firstLeafSince: (timeMs) => firstLeafSince(store, sequencer.revealed, timeMs),
     async checkpointCovering(index) {
       try {
         return await readCheckpointCovering(store, index);

@@ -6,10 +6,13 @@
  */
 
 import { NewelError } from '../errors.ts';
-import type { Row } from '../storage/store.ts';
+import type { Batch } from '../storage/store.ts';
 
-/** Puts of the appender, in its own key range (`isCompanionKey`), made when the index is known; called once. */
-export type Companions = (index: number) => readonly Row[];
+/**
+ * What the appender writes with its entry, in its own key range (`isCompanionKey`), made when the index is known; called
+ * once. Of two puts of one key in a round the later one counts.
+ */
+export type Companions = (index: number) => Batch;
 
 export interface PoolLimits {
   readonly maxRoundEntries: number;
@@ -42,6 +45,14 @@ export interface PooledEntry {
   readonly companions: Companions | undefined;
   /** Bytes of the companions' rows, at most; they count like those of the entry. */
   readonly companionBytes: number;
+  /** What this entry and those that are added after it in the same turn need of one round, for them to be in one. */
+  readonly together?: RoundShare | undefined;
+}
+
+/** Of a round, at most all of it. */
+export interface RoundShare {
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 /** What a group's callers are told: where it begins, and the head that covers it. */
@@ -108,7 +119,10 @@ export class Pool<Head> {
     this.#queuedBytes += bytes;
     const { maxRoundEntries, maxRoundBytes } = this.#limits;
     let group = this.#groups.at(-1);
-    if (!group || group.entries.length >= maxRoundEntries || group.bytes + bytes > maxRoundBytes) {
+    const share = pooled.together ?? { entries: 1, bytes };
+    const isFull = (of: Group<Head>): boolean =>
+      of.entries.length + share.entries > maxRoundEntries || of.bytes + share.bytes > maxRoundBytes;
+    if (!group || isFull(group)) {
       group = new Group();
       this.#groups.push(group);
     }

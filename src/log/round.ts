@@ -56,11 +56,16 @@ export function makeRound(input: RoundInput): Round {
   const { edge, last, entries, riders } = input;
   const first = edge.size;
   const puts: Row[] = [];
+  const deletes: Uint8Array[] = [];
+  const add = (batch: Batch): void => {
+    puts.push(...batch.puts);
+    deletes.push(...(batch.deletes ?? []));
+  };
   entries.forEach(({ entry, companions }, place) => {
     const hash = hashLeaf(entry);
     edge.append(hash);
     puts.push({ key: leafKey(hash, first + place), value: NOTHING });
-    if (companions) puts.push(...ownRows(companions(first + place)));
+    if (companions) add(ownRows(companions(first + place)));
   });
   puts.push(...entryRuns(first, entries));
   for (const tile of edge.takeChanged()) {
@@ -83,11 +88,7 @@ export function makeRound(input: RoundInput): Round {
   const record = formatRoundRecord({ first, size, timeMs, root, previous: input.lastRecordHash });
   puts.push({ key: roundKey(round), value: record });
   if (input.provedMark !== undefined) puts.push(provedMarkRow(input.provedMark));
-  const deletes: Uint8Array[] = [];
-  for (const rider of riders) {
-    puts.push(...rider.puts);
-    deletes.push(...(rider.deletes ?? []));
-  }
+  riders.forEach(add);
   return {
     head: { round, size, root, timeMs, checkpoint },
     recordHash: hashRoundRecord(record),
@@ -120,8 +121,9 @@ function* entryRuns(first: number, entries: readonly PooledEntry[]): Generator<R
   }
 }
 
-function ownRows(rows: readonly Row[]): readonly Row[] {
-  if (!rows.every(({ key }) => isCompanionKey(key)))
-    throw new Error("bug: a companion's key is not in its range");
-  return rows;
+/** The batch, whose keys are all in the range of companions. */
+export function ownRows(batch: Batch): Batch {
+  const keys = [...batch.puts.map(({ key }) => key), ...(batch.deletes ?? [])];
+  if (!keys.every(isCompanionKey)) throw new Error("bug: a companion's key is not in its range");
+  return batch;
 }

@@ -86,10 +86,15 @@ export class Sequencer {
     return this.#failure === undefined && !this.#closing;
   }
 
-  /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
-  reserve(bytes: number): Reservation {
+  /** Throws `storage_failed` where it has stopped, or is about to. */
+  assertAccepting(): void {
     if (this.#failure) throw this.#failure;
     if (this.#closing) throw shuttingDown();
+  }
+
+  /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
+  reserve(bytes: number): Reservation {
+    this.assertAccepting();
     return this.#pool.reserve(bytes);
   }
 

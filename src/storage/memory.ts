@@ -36,6 +36,10 @@ export class MemoryStore implements Store {
     return this.#rows.slice(Math.max(begin, end - limit), end).reverse();
   }
 
+  async compact(): Promise<void> {
+    this.#assertOpen();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }

@@ -10,7 +10,7 @@ export interface Row {
   readonly value: Uint8Array;
 }
 
-/** What one commit writes: all of it or nothing. A key stands in it at most once. */
+/** What one commit writes: all of it or nothing. Of two puts of one key the later one counts; none is put and deleted. */
 export interface Batch {
   readonly puts: readonly Row[];
   readonly deletes?: readonly Uint8Array[];
@@ -36,6 +36,12 @@ export interface Store {
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
 
   scan(range: Scan): Promise<Row[]>;
+
+  /**
+   * Resolves when what was deleted or replaced at `from` ≤ key < `to`, before the call, is in none of the database's
+   * files any more.
+   */
+  compact(from: Uint8Array, to: Uint8Array): Promise<void>;
 
   /** Waits for a commit under way, then lets go of the database. Calls after it reject. */
   close(): Promise<void>;

@@ -25,6 +25,16 @@ export const storeContract: readonly ContractCase[] = [
     await store.commit({ puts: [row('a', '3')], deletes: [key('b'), key('nothing')] });
     assert.deepEqual(await values(store, 'a', 'b'), ['3', undefined]);
   }),
+  contract('of two puts of one key in a batch the later one counts', async (store) => {
+    await store.commit({ puts: [row('a', '1'), row('b', '2'), row('a', '3')] });
+    assert.deepEqual(await values(store, 'a', 'b'), ['3', '2']);
+  }),
+  contract('compacting a range changes nothing that can be read', async (store) => {
+    await store.commit({ puts: [row('a', '1'), row('b', '2'), row('c', '3')] });
+    await store.commit({ puts: [row('a', '4')], deletes: [key('b')] });
+    await store.compact(key('a'), key('c'));
+    assert.deepEqual(await values(store, 'a', 'b', 'c'), ['4', undefined, '3']);
+  }),
   contract('an empty value is a value, and an empty batch is a batch', async (store) => {
     await store.commit({ puts: [row('a', '')] });
     await store.commit({ puts: [] });

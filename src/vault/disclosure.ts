@@ -16,6 +16,11 @@ export function encodeDisclosure(json: string): string {
   return scratch.toString('base64url', 0, scratch.write(json, 0, 'utf8'));
 }
 
+/** The digest of a disclosure, from its JSON text. */
+export function digestOfDisclosure(json: string): string {
+  return digestOf(encodeDisclosure(json));
+}
+
 /** The digest of an encoded disclosure: 43 characters. */
 export function digestOf(encoded: string): string {
   return hash('sha256', encoded, 'base64url');

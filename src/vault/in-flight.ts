@@ -4,6 +4,14 @@
  * could be missed: here until it is revealed, in the store from then on.
  */
 
+/** The right to be the first copy. */
+export interface Claim<T> {
+  readonly taken: Promise<T>;
+  /** Each of the two ends it; what comes after it finds nothing under way. */
+  resolve(taken: T): void;
+  reject(error: unknown): void;
+}
+
 export class InFlight<T> {
   readonly #byTag = new Map<string, Promise<T>>();
 
@@ -12,13 +20,30 @@ export class InFlight<T> {
     return this.#byTag.get(nameOf(tag));
   }
 
-  /** Runs a submission that no other with its tag is under way with. Called in the same turn as `find`. */
-  run(tag: Uint8Array, submit: () => Promise<T>): Promise<T> {
+  /** Claims a tag that no other submission is under way with. Called in the same turn as `find`. */
+  claim(tag: Uint8Array): Claim<T> {
     const name = nameOf(tag);
     if (this.#byTag.has(name)) throw new Error('bug: a submission with this tag is under way');
-    const running = submit().finally(() => this.#byTag.delete(name));
-    this.#byTag.set(name, running);
-    return running;
+    let settle: { resolve: (taken: T) => void; reject: (error: unknown) => void };
+    const taken = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+    // Whoever waits for it hears of a failure; nobody has to.
+    taken.catch(() => {});
+    this.#byTag.set(name, taken);
+    const end = (): void => {
+      // The tag may be another's claim by now.
+      if (this.#byTag.get(name) === taken) this.#byTag.delete(name);
+    };
+    return {
+      taken,
+      resolve: (value) => {
+        end();
+        settle.resolve(value);
+      },
+      reject: (error) => {
+        end();
+        settle.reject(error);
+      },
+    };
   }
 }
 

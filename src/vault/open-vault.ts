@@ -5,14 +5,33 @@
 
 import { formatLogStatement, parseLogStatement } from '../event/log-statement.ts';
 import { NewelError } from '../errors.ts';
-import type { Log } from '../log/log.ts';
+import type { Log, Reservation } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
+import { Accesses } from './accesses.ts';
+import { EPOCH_MS, type EpochFile } from './epochs.ts';
+import { correctionsOf } from './corrections.ts';
+import { describeErasure, pageOfErasures } from './describe-erasure.ts';
+import { type ErasureRow, ErasureRows, type Tombstone } from './erasure-row.ts';
+import { Eraser } from './eraser.ts';
+import { scopeOf } from './erasure-scope.ts';
 import { Events } from './events.ts';
+import { sayException, sayUnsaid } from './exceptions.ts';
+import { GatheredReads } from './gathered-reads.ts';
 import { Keyring, newVaultRow } from './keyring.ts';
-import { type Prepare, prepareEvent } from './prepare.ts';
+import { Mutex } from './mutex.ts';
+import { type SayEvent, sayer } from './own-events.ts';
+import { linkForm } from './place.ts';
+import { type Prepare, preparer, type Preparing } from './prepare.ts';
+import { isRotating, rotateEpoch } from './rotate.ts';
+import { Search } from './search.ts';
+import { sayGaps, sequenceForm } from './source-numbers.ts';
 import { type StatementEd25519, type StatementKeys, StatementSigner } from './statement-key.ts';
+import { Sealing, States } from './states.ts';
 import { Submissions } from './submit.ts';
-import type { Vault } from './vault.ts';
+import { Terms } from './terms.ts';
+import { TokenChanges } from './token-changes.ts';
+import { Upkeep } from './upkeep.ts';
+import type { Erasure, Vault } from './vault.ts';
 
 /** The largest event that is taken, as it is sent. */
 export const MAX_EVENT_BYTES: number = 64 * 1024;
@@ -30,15 +49,36 @@ export interface VaultOptions {
   readonly statementKeys: StatementKeys;
   readonly issuer: string;
   readonly ed25519: StatementEd25519;
+  /** What the data keys are sealed under. */
+  readonly epochs: EpochFile;
   /** Milliseconds since 1970, UTC. */
   readonly now: () => number;
   /** Where events are prepared; here, unless it is given. */
-  readonly prepare?: Prepare;
+  readonly prepareIn?: (preparing: Preparing) => Prepare | undefined;
+  /** What is special about sources, by name. */
+  readonly sources?: Readonly<Record<string, SourceRules>>;
+  /** How long an epoch lasts. */
+  readonly epochMs?: number;
+  /** How long to wait for more erasures before the files are cleared. */
+  readonly compactDelayMs?: number;
+  /** Told of what failed beside all requests. By default it goes to the console. */
+  readonly onFailure?: (error: unknown) => void;
 }
+
+export interface SourceRules {
+  /** What becomes of an event with a secret in it; `reject` by default. */
+  readonly secrets?: 'reject' | 'redact';
+  /** Whether a `seq` that is not the next one is refused; `lenient` by default. */
+  readonly sequence?: 'strict' | 'lenient';
+}
+
+const COMPACT_DELAY_MS = 10_000;
 
 /** Writes leaf 0, the log statement, and with it what a vault begins with. The log must be empty. */
 export async function createVault(
-  options: Omit<VaultOptions, 'store' | 'now'> & { readonly maxPublishDelayMs: number },
+  options: Pick<VaultOptions, 'log' | 'master' | 'statementKeys' | 'issuer' | 'ed25519'> & {
+    readonly maxPublishDelayMs: number;
+  },
 ): Promise<void> {
   const { log, master, statementKeys, issuer, ed25519, maxPublishDelayMs } = options;
   if (log.revealed.size !== 0) throw new Error('bug: a vault is made in an empty log');
@@ -50,7 +90,7 @@ export async function createVault(
     schemas: ['stepup/1'],
     max_publish_delay: maxPublishDelayMs / 1000,
   });
-  await log.append({ entry, companions: () => [newVaultRow(master)] });
+  await log.append({ entry, companions: () => ({ puts: [newVaultRow(master)] }) });
 }
 
 /** Throws `log_refused`, saying what is not as init left it. */
@@ -63,18 +103,106 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     signer.jwks.keys.map(({ kid }) => kid!),
   );
   const issuing = { issuer, origin: log.identity.origin };
-  const { prepare = (draft) => prepareEvent(draft, issuing) } = options;
-  const parts = { log, store, issuing, signer, keyring: await Keyring.open(store, master) };
-  const events = new Events(parts);
-  const submissions = new Submissions(parts, events, prepare, now);
+  const { epochs, sources = {}, onFailure = (error): void => console.error(error) } = options;
+  const keyring = await Keyring.open(store, master, await epochs.read());
+  const { indexKey } = keyring;
+  const redacting = Object.keys(sources).filter((source) => sources[source]!.secrets === 'redact');
+  const preparing = { ...issuing, indexKey, redacting };
+  const prepare = options.prepareIn?.(preparing) ?? preparer(preparing);
+
+  const reads = new GatheredReads(store);
+  const sealing = new Sealing(indexKey);
+  const terms = new Terms(indexKey);
+  const base = { log, store, issuing, signer, keyring, sealing, terms, now };
+  const states = {
+    sequences: new States(sealing, reads, sequenceForm),
+    links: new States(sealing, reads, linkForm),
+  };
+  const reserve = (bodyBytes: number): Reservation =>
+    log.reserve(RECORD_GROWTH * bodyBytes + RECORD_BASE_BYTES);
+  const events = new Events(base);
+  const say: SayEvent = sayer(reserve, (submission, extra) => submissions.submit(submission, extra));
+  const submissions = new Submissions(
+    {
+      ...base,
+      ...states,
+      isStrict: (source) => sources[source]?.sequence === 'strict',
+      // Where it cannot be said now, the upkeep says it, or the next start.
+      onMismatch: (index) => sayException({ ...base, say }, index).catch(onFailure),
+    },
+    reads,
+    events,
+    prepare,
+    now,
+  );
+  const accesses = new Accesses({ indexKey, say, now, onFailure });
+  const tokenChanges = new TokenChanges({ log, store, sealing, indexKey, say, now });
+  const search = new Search({ ...base, events });
+  const erasures = new ErasureRows(store, sealing);
+  const keyRows = new Mutex();
+  const { compactDelayMs = COMPACT_DELAY_MS, epochMs = EPOCH_MS } = options;
+  const eraser = new Eraser({
+    ...base,
+    ...states,
+    events,
+    erasures,
+    say,
+    keyRows,
+    compactDelayMs,
+    onFailure,
+  });
+  const rotating = { ...base, epochs, keyRows };
+  await sayUnsaid({ ...base, say });
+  if (await isRotating(rotating)) await rotateEpoch(rotating);
+  await eraser.resume();
+  const upkeep = new Upkeep({
+    sayAccesses: () => accesses.sayAll(),
+    async sayGaps() {
+      await sayUnsaid({ ...base, say });
+      await sayGaps({ ...base, states: states.sequences, say });
+    },
+    rotate: () => rotateEpoch(rotating),
+    isRotating: () => keyring.isBetweenEpochs,
+    epochBeganMs: () => keyring.epoch.createdMs,
+    epochMs,
+    now,
+    onFailure,
+  });
+
+  const describe = (row: ErasureRow, tombstones?: readonly Tombstone[]): Erasure => {
+    const epochs = { epoch: keyring.epoch, epochOf: (number: number) => keyring.epochOf(number) };
+    return describeErasure(row, epochs, epochMs, tombstones);
+  };
   return {
     issuer,
     jwks: signer.jwks,
     schemas: ['stepup/1'],
     maxEventBytes: MAX_EVENT_BYTES,
-    reserve: (bodyBytes) => log.reserve(RECORD_GROWTH * bodyBytes + RECORD_BASE_BYTES),
+    reserve,
     submit: (submission) => submissions.submit(submission),
+    submitGroup: (group) => submissions.submitGroup(group),
     find: (eventId) => events.find(eventId),
+    list: (query, page) => search.list(query, page),
+    correctionsOf: (event) => correctionsOf(search, event),
+    countErasure: async (target) => (await scopeOf(base, target)).events,
+    erase: async (request) => describe(await eraser.accept(request)),
+    async findErasure(erasureId) {
+      const row = await erasures.find(erasureId);
+      return row && describe(row, await erasures.tombstonesOf(erasureId));
+    },
+    listErasures: async (page) =>
+      pageOfErasures(
+        (await erasures.all()).map((row) => describe(row)),
+        page,
+      ),
+    noteAccess: (access) => accesses.note(access),
+    logAccess: (access) => accesses.log(access),
+    noteTokens: (tokens) => tokenChanges.say(tokens),
+    async close() {
+      await eraser.close();
+      await tokenChanges.close();
+      await upkeep.close();
+    },
   };
 }
 

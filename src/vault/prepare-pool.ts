@@ -10,13 +10,19 @@
  */
 
 import type { MessagePort, Worker } from 'node:worker_threads';
-import { type ErrorCode, EventInvalidError, type Fault, NewelError } from '../errors.ts';
-import type { Issuing } from './open-claims.ts';
-import { type Draft, type Prepared, prepareEvent } from './prepare.ts';
+import {
+  type ErrorCode,
+  EventInvalidError,
+  type Fault,
+  NewelError,
+  SecretFoundError,
+  type SecretFinding,
+} from '../errors.ts';
+import { type Draft, type Prepared, preparer, type Preparing } from './prepare.ts';
 import { EVENT_ID_BYTES, TAG_BYTES } from './rows.ts';
 import { KEY_BYTES } from './seal.ts';
 
-/** The byte strings of fixed size in a prepared event, in the order in which they go over; the record follows them. */
+/** The byte strings of fixed size in a prepared event, in the order in which they go over; terms and record follow them. */
 const FIXED = [
   ['eventId', EVENT_ID_BYTES],
   ['seed', KEY_BYTES],
@@ -32,17 +38,17 @@ const RESTART_MS = 30_000;
 const READY = 'ready';
 const FIXED_BYTES = FIXED.reduce((sum, [, bytes]) => sum + bytes, 0);
 
+/** What goes over as it is. */
+type Plain = Omit<Prepared, (typeof FIXED)[number][0] | 'terms' | 'encodedRecord'>;
+
 type Reply =
-  | {
-      readonly ok: Pick<Prepared, 'id' | 'source' | 'subject' | 'payload' | 'shown'> & {
-        readonly bytes: Uint8Array;
-      };
-    }
+  | { readonly ok: Plain; readonly bytes: Uint8Array; readonly termsLength: number }
   | {
       readonly refused: {
         readonly code: ErrorCode;
         readonly message: string;
         readonly faults?: readonly Fault[];
+        readonly findings?: readonly SecretFinding[];
       };
     }
   | { readonly failed: string };
@@ -54,16 +60,17 @@ interface Waiting {
 }
 
 /** The thread's side: answers every message on the port. */
-export function answerDrafts(port: MessagePort, issuing: Issuing): void {
+export function answerDrafts(port: MessagePort, preparing: Preparing): void {
+  const prepare = preparer(preparing);
   port.postMessage(READY);
   port.on('message', (drafts: readonly Draft[]) => {
-    port.postMessage(drafts.map((draft) => replyTo(draft, issuing)));
+    port.postMessage(drafts.map((draft) => replyTo(draft, prepare)));
   });
 }
 
 export class PreparePool {
   readonly #start: () => Worker;
-  readonly #issuing: Issuing;
+  readonly #prepareOne: (draft: Draft) => Prepared;
   readonly #onFailure: (error: unknown) => void;
   #worker: Worker | undefined;
   #isReady = false;
@@ -76,9 +83,9 @@ export class PreparePool {
   #sent: Waiting[][] = [];
 
   /** `start` begins a thread that runs `answerDrafts` on its parent port; `onFailure` is told if it dies. */
-  constructor(start: () => Worker, issuing: Issuing, onFailure: (error: unknown) => void) {
+  constructor(start: () => Worker, preparing: Preparing, onFailure: (error: unknown) => void) {
     this.#start = start;
-    this.#issuing = issuing;
+    this.#prepareOne = preparer(preparing);
     this.#onFailure = onFailure;
   }
 
@@ -141,7 +148,7 @@ export class PreparePool {
   #prepareHere(waiting: readonly Waiting[]): void {
     for (const { draft, resolve, reject } of waiting) {
       try {
-        resolve(prepareEvent(draft, this.#issuing));
+        resolve(this.#prepareOne(draft));
       } catch (error) {
         reject(error);
       }
@@ -149,23 +156,27 @@ export class PreparePool {
   }
 }
 
-function replyTo(draft: Draft, issuing: Issuing): Reply {
+function replyTo(draft: Draft, prepare: (draft: Draft) => Prepared): Reply {
   try {
-    const prepared = prepareEvent(draft, issuing);
-    const { id, source, subject, payload, shown, encodedRecord } = prepared;
-    const bytes = new Uint8Array(FIXED_BYTES + encodedRecord.length);
+    const prepared = prepare(draft);
+    const { eventId, seed, recordKey, contentKey, contentMac, commitment, terms, encodedRecord, ...ok } =
+      prepared;
+    const fixed = { eventId, seed, recordKey, contentKey, contentMac, commitment };
+    const bytes = new Uint8Array(FIXED_BYTES + terms.length + encodedRecord.length);
     let at = 0;
     for (const [name, length] of FIXED) {
-      bytes.set(prepared[name], at);
+      bytes.set(fixed[name], at);
       at += length;
     }
-    bytes.set(encodedRecord, at);
-    return { ok: { id, source, subject, payload, shown, bytes } };
+    bytes.set(terms, at);
+    bytes.set(encodedRecord, at + terms.length);
+    return { ok, bytes, termsLength: terms.length };
   } catch (error) {
     if (!(error instanceof NewelError)) return { failed: placeOf(error) };
     const { code, message } = error;
     const faults = error instanceof EventInvalidError ? { faults: error.faults } : {};
-    return { refused: { code, message, ...faults } };
+    const findings = error instanceof SecretFoundError ? { findings: error.findings } : {};
+    return { refused: { code, message, ...faults, ...findings } };
   }
 }
 
@@ -179,23 +190,26 @@ function placeOf(error: unknown): string {
 function preparedOf(reply: Reply): Prepared {
   if ('failed' in reply) throw new Error(`preparing an event failed: ${reply.failed}`);
   if ('refused' in reply) {
-    const { code, message, faults } = reply.refused;
-    throw faults ? new EventInvalidError(faults) : new NewelError(code, message);
+    const { code, message, faults, findings } = reply.refused;
+    if (faults) throw new EventInvalidError(faults);
+    if (findings) throw new SecretFoundError(findings);
+    throw new NewelError(code, message);
   }
-  const { bytes, ...names } = reply.ok;
+  const { ok, bytes, termsLength } = reply;
   let at = 0;
   const next = (length: number): Uint8Array => bytes.subarray(at, (at += length));
   const [eventId, seed, recordKey, contentKey, contentMac, commitment] = FIXED.map(([, length]) =>
     next(length),
   );
   return {
-    ...names,
+    ...ok,
     eventId: eventId!,
     seed: seed!,
     recordKey: recordKey!,
     contentKey: contentKey!,
     contentMac: contentMac!,
     commitment: commitment!,
+    terms: next(termsLength),
     encodedRecord: bytes.subarray(at),
   };
 }

@@ -3,14 +3,24 @@
  *
  *   [ received time in ms, profile, name of the token, schema, holder's JWK as JSON or null,
  *     bytes as sent or null, slots (a byte each), disclosures as JSON, a line each ]
+ *   notices, as JSON
  *
  * The disclosures are kept letter by letter, since their digests are in the leaf; only the payload's skeleton is made
  * again. The seal is bound to the record's version, its leaf index and the leaf's commitment.
  */
 
+import type { Notice } from '../event/notice.ts';
 import type { SlotDisclosure } from '../event/statement.ts';
 import type { ParsedEvent } from '../event/parse-event.ts';
-import { arrayOf, damagedRecord, decodeOwn, encodeOwn, formatIndex, RECORD_VERSION } from './rows.ts';
+import {
+  arrayOf,
+  damagedRecord,
+  decodeOwn,
+  decodeOwnSequence,
+  encodeOwn,
+  formatIndex,
+  RECORD_VERSION,
+} from './rows.ts';
 import { openOnce, sealOnce } from './seal.ts';
 
 export interface EventRecord {
@@ -23,6 +33,11 @@ export interface EventRecord {
   /** The bytes as sent, where the canonical form is not what was sent. */
   readonly sent: Uint8Array | undefined;
   readonly disclosures: readonly SlotDisclosure[];
+}
+
+/** A record as it is read back: with what was noticed when the event had its place. */
+export interface OpenRecord extends EventRecord {
+  readonly notices: readonly Notice[];
 }
 
 /** What a record is sealed for; it opens for nothing else. */
@@ -39,18 +54,39 @@ export function encodeRecord(record: EventRecord): Uint8Array {
   return encodeOwn([receivedTimeMs, profile, submitter, schema, holder ?? null, sent ?? null, slots, lines]);
 }
 
-export function sealRecord(recordKey: Uint8Array, encoded: Uint8Array, place: RecordPlace): Uint8Array {
-  return sealOnce(recordKey, encoded, contextOf(place));
+export function sealRecord(
+  recordKey: Uint8Array,
+  encoded: Uint8Array,
+  notices: readonly Notice[],
+  place: RecordPlace,
+): Uint8Array {
+  const plain = Buffer.concat([encoded, encodeNotices(notices)]);
+  return sealOnce(recordKey, plain, contextOf(place));
 }
 
 /** Throws `storage_failed` where it does not open, or is not a record. */
-export function openRecord(recordKey: Uint8Array, sealed: Uint8Array, place: RecordPlace): EventRecord {
-  return decodeRecord(openOnce(recordKey, sealed, contextOf(place)));
+export function openRecord(recordKey: Uint8Array, sealed: Uint8Array, place: RecordPlace): OpenRecord {
+  const [record, notices] = arrayOf(decodeOwnSequence(openOnce(recordKey, sealed, contextOf(place))), 2);
+  if (!Array.isArray(notices)) throw damagedRecord();
+  return { ...recordOf(record), notices: notices.map((json) => noticeOf(json)) };
 }
 
 /** Throws `storage_failed` for what `encodeRecord` did not write. */
 export function decodeRecord(encoded: Uint8Array): EventRecord {
-  const value = decodeOwn(encoded);
+  return recordOf(decodeOwn(encoded));
+}
+
+/** Mostly there are none, and then it costs a byte. */
+function encodeNotices(notices: readonly Notice[]): Uint8Array {
+  return encodeOwn(notices.map((notice) => JSON.stringify(notice)));
+}
+
+function noticeOf(json: unknown): Notice {
+  if (typeof json !== 'string') throw damagedRecord();
+  return JSON.parse(json) as Notice;
+}
+
+function recordOf(value: unknown): EventRecord {
   const [receivedTimeMs, profile, submitter, schema, holder, sent, slots, lines] = arrayOf(value, 8);
   if (typeof receivedTimeMs !== 'number' || typeof submitter !== 'string' || schema !== 'stepup/1')
     throw damagedRecord();

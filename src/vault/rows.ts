@@ -3,11 +3,22 @@
  * event ids are random, tags are keyed hashes.
  *
  *   80                vault        version, index key sealed under the master key; written with leaf 0
- *   81 event_id16     → index8     where an event is
- *   82 id tag32       → index8     where a submitter's (source, id) is
- *   83 index8         record       what `RecordRow` has, in CBOR
+ *   81 event_id16     → index8     where an event is; stays when it is erased
+ *   82 id tag32       → index8     where a submitter's (source, id) is; stays when it is erased
+ *   83 index8         record       what `RecordRow` has, in CBOR; in its place the marker of an erased one
  *   84 owner tag32    → key id16   whose data key is which
- *   85 key id16       data key     owner tag32, and the key sealed under the master key
+ *   85 key id16       data key     owner tag32, epoch4, and the key sealed under the key of that epoch
+ *   86 key id16 index8             an event under that key; empty
+ *   87 key id16       → count8     how many there are
+ *   88 term16 index8               an event of which that term is true (`terms.ts`); empty
+ *   89 tag16          sealed       where a source is with its numbers (`event/sequence.ts`)
+ *   8a tag16          sealed       what a transaction has so far (`event/link.ts`)
+ *   8b erasure id16   sealed       an erasure, from the moment it is accepted (`erasure-row.ts`)
+ *   8c index8         sealed       what the log has yet to say about an event that it took (`exceptions.ts`)
+ *   8d                sealed       who had tokens when it was last said (`token-changes.ts`)
+ *   8e key id16       → erasure id16   a data key whose events are being erased: its owner has another one
+ *   8f erasure id16 index8   sealed    an `erasure` event of it, and how many leaves that names
+ *   90 … 9f                        kept for counts by hour and what else queries may want with each event
  */
 
 import { Decoder, Encoder } from 'cbor-x';
@@ -18,10 +29,13 @@ export const RECORD_VERSION = 1;
 
 export const EVENT_ID_BYTES = 16;
 export const TAG_BYTES = 32;
+export const COMMITMENT_BYTES = 32;
 export const KEY_ID_BYTES = 16;
 /** nonce 12 · key 32 · tag 16 */
 export const SEALED_KEY_BYTES = 60;
 export const INDEX_BYTES = 8;
+/** Of a term or another short tag: enough that no two meet. */
+export const TERM_BYTES = 16;
 
 export const vaultKey: Uint8Array = Uint8Array.of(0x80);
 
@@ -45,10 +59,61 @@ export function dataKeyKey(keyId: Uint8Array): Uint8Array {
   return prefixed(0x85, keyId);
 }
 
-function prefixed(prefix: number, rest: Uint8Array): Uint8Array {
-  const key = new Uint8Array(1 + rest.length);
+/** Of the events under a data key, or where `index` is given of one. */
+export function keyEventKey(keyId: Uint8Array, index: number): Uint8Array {
+  return prefixed(0x86, keyId, formatIndex(index));
+}
+
+export function keyCountKey(keyId: Uint8Array): Uint8Array {
+  return prefixed(0x87, keyId);
+}
+
+export function termKey(term: Uint8Array, index: number): Uint8Array {
+  return prefixed(0x88, term, formatIndex(index));
+}
+
+export function sequenceKey(tag: Uint8Array): Uint8Array {
+  return prefixed(0x89, tag);
+}
+
+export function linkKey(tag: Uint8Array): Uint8Array {
+  return prefixed(0x8a, tag);
+}
+
+export function erasureKey(erasureId: Uint8Array): Uint8Array {
+  return prefixed(0x8b, erasureId);
+}
+
+export function exceptionKey(index: number): Uint8Array {
+  return prefixed(0x8c, formatIndex(index));
+}
+
+export function retiredKey(keyId: Uint8Array): Uint8Array {
+  return prefixed(0x8e, keyId);
+}
+
+/** Of the `erasure` events of an erasure. */
+export function tombstoneKey(erasureId: Uint8Array, index: number): Uint8Array {
+  return prefixed(0x8f, erasureId, formatIndex(index));
+}
+
+export const tokensSaidKey: Uint8Array = Uint8Array.of(0x8d);
+
+/** All rows that begin with one byte. */
+export function rangeOf(prefix: number): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  return { from: Uint8Array.of(prefix), to: Uint8Array.of(prefix + 1) };
+}
+
+/** The index that ends a key. Throws `storage_failed`. */
+export function indexOfKey(key: Uint8Array): number {
+  return parseIndex(key.subarray(-INDEX_BYTES));
+}
+
+function prefixed(prefix: number, first: Uint8Array, second?: Uint8Array): Uint8Array {
+  const key = new Uint8Array(1 + first.length + (second?.length ?? 0));
   key[0] = prefix;
-  key.set(rest, 1);
+  key.set(first, 1);
+  if (second) key.set(second, 1 + first.length);
   return key;
 }
 
@@ -71,19 +136,29 @@ export function parseIndex(bytes: Uint8Array): number {
 /** A data key as it is stored: whose it is, and the key. */
 export interface DataKeyRow {
   readonly ownerTag: Uint8Array;
+  /** The number of the epoch whose key seals it. */
+  readonly epoch: number;
   readonly sealedKey: Uint8Array;
 }
 
-export function formatDataKeyRow({ ownerTag, sealedKey }: DataKeyRow): Uint8Array {
-  return Buffer.concat([ownerTag, sealedKey]);
+const EPOCH_BYTES = 4;
+
+export function formatDataKeyRow({ ownerTag, epoch, sealedKey }: DataKeyRow): Uint8Array {
+  const number = Buffer.alloc(EPOCH_BYTES);
+  number.writeUInt32BE(epoch);
+  return Buffer.concat([ownerTag, number, sealedKey]);
 }
 
 /** Throws `storage_failed`. */
 export function parseDataKeyRow(bytes: Uint8Array): DataKeyRow {
-  if (bytes.length !== TAG_BYTES + SEALED_KEY_BYTES) {
+  if (bytes.length !== TAG_BYTES + EPOCH_BYTES + SEALED_KEY_BYTES) {
     throw new NewelError('storage_failed', 'a stored data key is damaged');
   }
-  return { ownerTag: bytes.subarray(0, TAG_BYTES), sealedKey: bytes.subarray(TAG_BYTES) };
+  return {
+    ownerTag: bytes.subarray(0, TAG_BYTES),
+    epoch: Buffer.from(bytes).readUInt32BE(TAG_BYTES),
+    sealedKey: bytes.subarray(TAG_BYTES + EPOCH_BYTES),
+  };
 }
 
 /** What is stored of an event: who may unlock it, and the record itself, sealed. */
@@ -94,6 +169,8 @@ export interface RecordRow {
   /** The data key that the seed is sealed under. */
   readonly keyId: Uint8Array;
   readonly sealedSeed: Uint8Array;
+  /** What the leaf commits to; public, and here so that a record is opened without reading the leaf. */
+  readonly commitment: Uint8Array;
   /** HMAC-SHA-256 of the event as it was sent, under a key from the seed: of no use to anyone once that is gone. */
   readonly contentMac: Uint8Array;
   readonly sealedRecord: Uint8Array;
@@ -113,31 +190,67 @@ export function decodeOwn(bytes: Uint8Array): unknown {
   return decoder.decode(bytes);
 }
 
-export function formatRecordRow(row: RecordRow): Uint8Array {
-  const { eventId, idTag, keyId, sealedSeed, contentMac, sealedRecord } = row;
-  return encodeOwn([RECORD_VERSION, eventId, idTag, keyId, sealedSeed, contentMac, sealedRecord]);
+/** What was encoded one after the other. */
+export function decodeOwnSequence(bytes: Uint8Array): unknown {
+  return decoder.decodeMultiple(bytes);
 }
 
+export function formatRecordRow(row: RecordRow): Uint8Array {
+  const { eventId, idTag, keyId, sealedSeed, commitment, contentMac, sealedRecord } = row;
+  return encodeOwn([RECORD_VERSION, eventId, idTag, keyId, sealedSeed, commitment, contentMac, sealedRecord]);
+}
+
+/** What is left of an event that was erased: nothing that opens, and the leaf of the erasure that says so. */
+export interface Marker {
+  readonly eventId: Uint8Array;
+  readonly idTag: Uint8Array;
+  readonly erasedBy: number;
+}
+
+export function formatMarker({ eventId, idTag, erasedBy }: Marker): Uint8Array {
+  return encodeOwn([RECORD_VERSION, eventId, idTag, erasedBy]);
+}
+
+const MARKER_LENGTH = 4;
+
 /** Throws `storage_failed`. */
-export function parseRecordRow(bytes: Uint8Array): RecordRow {
+export function parseRecordRow(bytes: Uint8Array): RecordRow | Marker {
   let value: unknown;
   try {
     value = decodeOwn(bytes);
   } catch (cause) {
     throw new NewelError('storage_failed', 'a stored record is damaged', { cause });
   }
-  const [version, eventId, idTag, keyId, sealedSeed, contentMac, sealedRecord] = arrayOf(value, 7);
-  if (version !== RECORD_VERSION) {
-    throw new NewelError('storage_failed', `a stored record is not of version ${RECORD_VERSION}`);
-  }
+  if (Array.isArray(value) && value.length === MARKER_LENGTH) return markerOf(value);
+  const [version, eventId, idTag, keyId, sealedSeed, commitment, contentMac, sealedRecord] = arrayOf(
+    value,
+    8,
+  );
+  assertVersion(version);
   return {
     eventId: bytesOf(eventId, EVENT_ID_BYTES),
     idTag: bytesOf(idTag, TAG_BYTES),
     keyId: bytesOf(keyId, KEY_ID_BYTES),
     sealedSeed: bytesOf(sealedSeed, SEALED_KEY_BYTES),
+    commitment: bytesOf(commitment, COMMITMENT_BYTES),
     contentMac: bytesOf(contentMac, TAG_BYTES),
     sealedRecord: bytesOf(sealedRecord),
   };
+}
+
+function markerOf([version, eventId, idTag, erasedBy]: readonly unknown[]): Marker {
+  assertVersion(version);
+  if (!Number.isSafeInteger(erasedBy) || (erasedBy as number) < 0) throw damagedRecord();
+  return {
+    eventId: bytesOf(eventId, EVENT_ID_BYTES),
+    idTag: bytesOf(idTag, TAG_BYTES),
+    erasedBy: erasedBy as number,
+  };
+}
+
+function assertVersion(version: unknown): void {
+  if (version === RECORD_VERSION) return;
+  throw new NewelError('storage_failed', `a stored record is not of version ${RECORD_VERSION}`);
 }
 
 /** The items of an array of that length. Throws `storage_failed`. */

@@ -1,7 +1,8 @@
 /**
- * AES-256-GCM, in two uses.
+ * AES-256-GCM, in three uses.
  *
  *   sealKey / openKey        a 32-byte key under another, many under one:  nonce 12 (random) ‖ ciphertext 32 ‖ tag 16
+ *   sealBytes / openBytes    bytes, many under one key:                    nonce 12 (random) ‖ ciphertext ‖ tag 16
  *   sealOnce / openOnce      bytes under a key that seals nothing else:    ciphertext ‖ tag 16, nonce of zeros
  *
  * What is sealed is bound to a context, which has to be the same when it is opened.
@@ -19,14 +20,24 @@ const TAG_BYTES = 16;
 const NO_NONCE = Buffer.alloc(NONCE_BYTES);
 
 export function sealKey(under: Uint8Array, key: Uint8Array, context: Uint8Array): Uint8Array {
-  const nonce = randomBytes(NONCE_BYTES);
-  return Buffer.concat([nonce, seal(under, nonce, key, context)]);
+  return sealBytes(under, key, context);
 }
 
 /** Throws `storage_failed` where it is not what was sealed under that key for that context. */
 export function openKey(under: Uint8Array, sealed: Uint8Array, context: Uint8Array): Uint8Array {
   if (sealed.length !== SEALED_KEY_BYTES) throw notSealed();
-  return open(under, sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES), context);
+  return openBytes(under, sealed, context);
+}
+
+export function sealBytes(key: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES);
+  return Buffer.concat([nonce, seal(key, nonce, plain, context)]);
+}
+
+/** Throws `storage_failed` where it is not what was sealed under that key for that context. */
+export function openBytes(key: Uint8Array, sealed: Uint8Array, context: Uint8Array): Uint8Array {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw notSealed();
+  return open(key, sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES), context);
 }
 
 /** The key must never seal anything else. */

@@ -6,7 +6,7 @@
  *   header   {"alg":"Ed25519","kid":"<RFC 7638 thumbprint>","typ":"stepup-event+sd-jwt"}
  */
 
-import { STATEMENT_TYPE } from '../event/statement-names.ts';
+import { PRESENTATION_TYPE, STATEMENT_TYPE } from '../event/statement-names.ts';
 import type { Ed25519 } from '../formats/ed25519.ts';
 import { type Ed25519Jwk, formatJwk, thumbprintOf } from '../formats/jwk.ts';
 import type { StatementAlg } from './vault.ts';
@@ -19,9 +19,18 @@ export interface StatementKeys {
 }
 
 /** What signing statements takes of Ed25519. */
-export interface StatementEd25519 extends Pick<Ed25519, 'publicKey'> {
+export interface StatementEd25519 extends Pick<Ed25519, 'publicKey' | 'verify'> {
   /** As `sign`, beside the event loop: there is one signature for each receipt that leaves. */
   signAside(seed: Uint8Array, message: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface PresentationClaims {
+  readonly iss: string;
+  readonly iat: number;
+  readonly aud: string;
+  readonly nonce: string;
+  /** SHA-256 of the presented SD-JWT, its last tilde included. */
+  readonly sd_hash: string;
 }
 
 export class StatementSigner {
@@ -29,6 +38,7 @@ export class StatementSigner {
   /** Public keys, the current one first. */
   readonly jwks: { readonly keys: readonly Ed25519Jwk[] };
   readonly #sign: (message: Uint8Array) => Promise<Uint8Array>;
+  readonly #verify: (message: Uint8Array, signature: Uint8Array) => boolean;
   readonly #headers: Readonly<Record<StatementAlg, string>>;
 
   constructor({ seed, retired }: StatementKeys, ed25519: StatementEd25519) {
@@ -36,6 +46,7 @@ export class StatementSigner {
     this.kid = thumbprintOf(publicKey);
     this.jwks = { keys: [formatJwk(publicKey), ...retired] };
     this.#sign = (message) => ed25519.signAside(seed, message);
+    this.#verify = (message, signature) => ed25519.verify(publicKey, message, signature);
     const header = (alg: StatementAlg): string =>
       encode(JSON.stringify({ alg, kid: this.kid, typ: STATEMENT_TYPE }));
     this.#headers = { Ed25519: header('Ed25519'), EdDSA: header('EdDSA') };
@@ -46,6 +57,21 @@ export class StatementSigner {
     const signed = `${this.#headers[alg]}.${encode(payload)}`;
     const signature = await this.#sign(Buffer.from(signed, 'latin1'));
     return `${signed}.${Buffer.from(signature).toString('base64url')}${shown}`;
+  }
+
+  /** The JWT that says for whom a statement is presented. */
+  async signPresentation(claims: PresentationClaims): Promise<string> {
+    const header = { alg: 'Ed25519', kid: this.kid, typ: PRESENTATION_TYPE };
+    const signed = `${encode(JSON.stringify(header))}.${encode(JSON.stringify(claims))}`;
+    const signature = await this.#sign(Buffer.from(signed, 'latin1'));
+    return `${signed}.${Buffer.from(signature).toString('base64url')}`;
+  }
+
+  /** Whether a JWT is signed by the key that signs now. */
+  isSigned(jwt: string): boolean {
+    const signedEnd = jwt.lastIndexOf('.');
+    const signature = Buffer.from(jwt.slice(signedEnd + 1), 'base64url');
+    return this.#verify(Buffer.from(jwt.slice(0, signedEnd), 'latin1'), signature);
   }
 }
 

@@ -120,7 +120,7 @@ describe('log', () => {
     const key = (index: number) => Uint8Array.of(0x80, index);
     const companions = (index: number) => {
       calls.push(index);
-      return [{ key: key(index), value: encodeUtf8(`of ${index}`) }];
+      return { puts: [{ key: key(index), value: encodeUtf8(`of ${index}`) }] };
     };
     await Promise.all([0, 1].map((i) => t.log.append({ entry: testEntry(i), companions })));
     assert.deepEqual(calls, [0, 1]);
@@ -149,7 +149,7 @@ describe('log', () => {
 
   test("a companion outside its key range is our own mistake, and stops the log rather than overwrite the tree's rows", async () => {
     const t = await openTestLog();
-    const companions = () => [{ key: Uint8Array.of(0x10), value: new Uint8Array(0) }];
+    const companions = () => ({ puts: [{ key: Uint8Array.of(0x10), value: new Uint8Array(0) }] });
     await assert.rejects(t.log.append({ entry: testEntry(0), companions }), { code: 'storage_failed' });
     assert.equal(t.log.accepting, false);
     assert.equal(t.log.revealed.size, 0);

@@ -19,7 +19,11 @@ describe('Pool', () => {
 
   test("companions' bytes count like those of the entry", () => {
     const pool = new Pool<string>(limits);
-    const withCompanions = { entry: new Uint8Array(10), companions: () => [], companionBytes: 50 };
+    const withCompanions = {
+      entry: new Uint8Array(10),
+      companions: () => ({ puts: [] }),
+      companionBytes: 50,
+    };
     pool.add(withCompanions, pool.reserve(60));
     pool.add(withCompanions, pool.reserve(60));
     assert.throws(() => pool.add(withCompanions, pool.reserve(59)), RangeError);

@@ -165,6 +165,7 @@ function pick(store: TestLog['store']) {
     commit: store.commit.bind(store),
     getMany: store.getMany.bind(store),
     scan: store.scan.bind(store),
+    compact: store.compact.bind(store),
   };
 }
 

@@ -23,7 +23,14 @@ import { formatBase64Url } from '../../src/formats/base64url.ts';
 import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
 
 /** Kinds of members that are no free text, and forms of text that have no room for 16 random characters. */
-export const EXEMPT_KINDS: readonly Value['is'][] = ['constant', 'choice', 'integer', 'number', 'boolean'];
+export const EXEMPT_KINDS: readonly Value['is'][] = [
+  'constant',
+  'choice',
+  'integer',
+  'number',
+  'boolean',
+  'instant',
+];
 export const EXEMPT_FORMS: readonly TextFormName[] = ['time', 'country'];
 
 export const MIN_CANARY_CHARS = 16;
@@ -188,6 +195,8 @@ function leafOf(maker: CanaryMaker, value: Value, place: string): JsonValue {
       return value.min + maker.below(value.max - value.min);
     case 'boolean':
       return maker.below(2) === 0;
+    case 'instant':
+      return maker.below(3) === 0 ? 1_795_176_008_123 : TEXTS.time(maker, place);
     case 'subject_identifier':
       return subjectOf(maker, place);
     case 'holder':

@@ -2,7 +2,8 @@
 
 import type { Batch, Row, Scan, Store } from '../../src/storage/store.ts';
 
-export type Fault = 'not persisted' | 'persisted';
+export const FAULTS = ['not persisted', 'persisted'] as const;
+export type Fault = (typeof FAULTS)[number];
 
 export class FaultyStore implements Store {
   readonly #inner: Store;
@@ -39,6 +40,10 @@ export class FaultyStore implements Store {
   scan(range: Scan): Promise<Row[]> {
     if (this.failScan(range)) return Promise.reject(new Error('injected fault: unreadable'));
     return this.#inner.scan(range);
+  }
+
+  compact(from: Uint8Array, to: Uint8Array): Promise<void> {
+    return this.#inner.compact(from, to);
   }
 
   close(): Promise<void> {

@@ -34,6 +34,8 @@ export interface Stage {
   openEvents(): Promise<Send>;
   append(text: string): Promise<void>;
   publish(): Promise<void>;
+  /** Waits until all erasures that were accepted are done. */
+  erased(): Promise<void>;
 }
 
 /** Throws for a line that is none of the script's. */
@@ -81,6 +83,7 @@ export async function runScript(
       else if (step.name === 'events') send = await stage.openEvents();
       else if (step.name === 'append') await stage.append(step.argument);
       else if (step.name === 'publish') await stage.publish();
+      else if (step.name === 'erased') await stage.erased();
       else throw new Error(`line ${step.line}: there is no action ${step.name}`);
     } else if (!step.socketOnly || options.socket) {
       const to = send;

@@ -47,6 +47,9 @@ export const EVENT_SCHEMA: JsonMap = mapOf(
 
 const METHODS = ['get', 'post'] as const;
 
+/** A JSON text a line: the schema is that of each. */
+const NDJSON = 'application/x-ndjson';
+
 /** Of the transport, or of the connection: said by whoever carries an answer. */
 const CARRIED = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'content-length']);
 
@@ -142,6 +145,12 @@ export function assertDescribed(
   assert.ok(media, `${where}: ${type} is not listed, ${content.map(([name]) => name).join(', ')} is`);
   if (method === 'HEAD') return assert.equal(text, '', `${where}: HEAD has a body`);
   if (!('schema' in mapOf(media[1]))) return;
+  if (media[0] === NDJSON) {
+    assert.ok(text.endsWith('}\n'), `${where}: NDJSON ends in a newline`);
+    const schema = `${pointer}/content/${escaped(media[0])}/schema`;
+    for (const line of text.slice(0, -1).split('\n')) assertValid(schema, JSON.parse(line), where);
+    return;
+  }
   const isJson = /[/+]json$/.test(media[0]);
   if (isJson) assert.ok(text.endsWith('}\n'), `${where}: JSON ends in a newline`);
   const value: Json = isJson ? (JSON.parse(text) as Json) : text;
@@ -178,16 +187,19 @@ function responseOf(
   const common = (name: string): string => `/components/responses/${name}`;
   if (text.startsWith('{"type":"about:blank"')) return common(status === 503 ? 'starting' : 'bad_target');
   if (path === '*') return common('private_options');
-  const listed = entriesOf(OPENAPI['paths']).find(([template, item]) => patternOf(template, item).test(path));
+  const named = method === 'HEAD' ? 'get' : method.toLowerCase();
+  // A path of fixed words may be one of a template too, for another method.
+  const all = entriesOf(OPENAPI['paths']).filter(([template, item]) => patternOf(template, item).test(path));
+  const listed = all.find(([, item]) => named in mapOf(item)) ?? all[0];
   const isNothing = status === 404 && (method === 'HEAD' ? !listed : text.includes(NOTHING_HERE));
   if (!listed || isNothing) {
     assert.equal(status, 404, `${where}: the path is not listed`);
     return common('nothing_here');
   }
   const [template, item] = listed;
-  const operation = mapOf(item)[method === 'HEAD' ? 'get' : method.toLowerCase()];
+  const operation = mapOf(item)[named];
   if (operation === undefined) {
-    assert.equal(allow, allowOf(item), `${where}: Allow`);
+    assert.equal(allow, allowOf(all.map(([, one]) => one)), `${where}: Allow`);
     const isPrivate = METHODS.every((name) => isPrivateOperation(mapOf(item)[name]));
     const prefix = isPrivate ? 'private_' : '';
     if (method === 'OPTIONS') {
@@ -199,14 +211,15 @@ function responseOf(
   }
   const responses = mapOf(mapOf(operation)['responses']);
   assert.ok(String(status) in responses, `${where} is not listed; ${Object.keys(responses).join(', ')} are`);
-  const name = method === 'HEAD' ? 'get' : method.toLowerCase();
-  return find(`/paths/${escaped(template)}/${name}/responses/${status}`).pointer;
+  return find(`/paths/${escaped(template)}/${named}/responses/${status}`).pointer;
 }
 
 const NOTHING_HERE = '"detail":"there is nothing at this path"';
 
-function allowOf(item: Json | undefined): string {
-  const methods = METHODS.filter((method) => method in mapOf(item)).map((method) => ALLOWED[method]);
+function allowOf(items: readonly (Json | undefined)[]): string {
+  const methods = METHODS.filter((method) => items.some((item) => method in mapOf(item))).map(
+    (method) => ALLOWED[method],
+  );
   return [...methods, 'OPTIONS'].join(', ');
 }
 

@@ -145,6 +145,7 @@ async function open(parts: Parts, identity: Identity, options: TestLogOptions): 
     commit: (batch) => store.commit(batch),
     getMany: (keys) => store.getMany(keys),
     scan: (range) => store.scan(range),
+    compact: (from, to) => store.compact(from, to),
     // The rows outlive the log.
     close: () => Promise.resolve(),
   };

@@ -11,8 +11,8 @@ import { createApp, type WriteSite } from '../../src/http/app.ts';
 import type { AnsweredRequest } from '../../src/http/signals.ts';
 import type { Site, Statements } from '../../src/http/site.ts';
 import { described } from './openapi.ts';
-import { openTestLog, type TestLog, type TestLogOptions } from './test-log.ts';
-import { openTestVault, TEST_SOURCES, type TestVault } from './test-vault.ts';
+import { openTestLog, type TestLog } from './test-log.ts';
+import { openTestVault, TEST_SOURCES, type TestVault, type TestVaultOptions } from './test-vault.ts';
 
 export const TEST_URL = 'https://log.example/test';
 
@@ -28,7 +28,7 @@ export interface TestSite {
   readonly errors: unknown[];
 }
 
-export async function openTestSite(options: TestLogOptions = {}): Promise<TestSite> {
+export async function openTestSite(options: TestVaultOptions = {}): Promise<TestSite> {
   const vault = options.kind === 'events' ? await openTestVault(options) : undefined;
   const test = vault?.test ?? (await openTestLog(options));
   const requests: AnsweredRequest[] = [];
@@ -53,6 +53,7 @@ export async function openTestSite(options: TestLogOptions = {}): Promise<TestSi
       if (!principal) throw new NewelError('unauthenticated', 'this needs a token');
       return principal;
     },
+    charge: () => {},
   };
   return { test, vault, site, write, app: described(createApp(site, write)), requests, errors };
 }

@@ -15,7 +15,8 @@ import { encodeUtf8 } from '../../src/formats/text.ts';
 import { MAX_PUBLISH_DELAY_MS } from '../../src/log/limits.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Store } from '../../src/storage/store.ts';
-import { createVault, openVault } from '../../src/vault/open-vault.ts';
+import type { Epoch, EpochFile } from '../../src/vault/epochs.ts';
+import { createVault, openVault, type VaultOptions } from '../../src/vault/open-vault.ts';
 import { proveRecords } from '../../src/vault/prove-records.ts';
 import type { Submitted, Vault } from '../../src/vault/vault.ts';
 import { openTestLog, type TestLog, type TestLogOptions } from './test-log.ts';
@@ -40,7 +41,16 @@ export interface SubmitOptions {
   readonly idempotencyKey?: string;
 }
 
-export async function openTestVault(options: TestLogOptions = {}): Promise<TestVault> {
+export interface TestVaultOptions extends TestLogOptions {
+  readonly vault?: TestVaultSettings;
+}
+
+/** What a vault can be told beside its keys. */
+export type TestVaultSettings = Partial<
+  Pick<VaultOptions, 'epochs' | 'sources' | 'epochMs' | 'compactDelayMs' | 'onFailure' | 'prepareIn'>
+>;
+
+export async function openTestVault(options: TestVaultOptions = {}): Promise<TestVault> {
   const store = options.store ?? new MemoryStore();
   const proveCompanions = (first: number, entries: readonly Uint8Array[]): Promise<void> =>
     proveRecords(store, first, entries);
@@ -52,7 +62,16 @@ export async function openTestVault(options: TestLogOptions = {}): Promise<TestV
   });
   await createVault({ ...keys, log: test.log, maxPublishDelayMs: MAX_PUBLISH_DELAY_MS });
   await test.publish();
-  return open(test, store);
+  return open(test, { store, epochs: testEpochs(test.clock.now()), ...options.vault });
+}
+
+/** An epoch file in memory, with a fixed first epoch; one that is not over soon, unless it began before. */
+export function testEpochs(createdMs: number = Date.UTC(2100, 0)): EpochFile {
+  let epochs: readonly Epoch[] = [{ number: 1, createdMs, key: new Uint8Array(32).fill(0x45) }];
+  return {
+    read: async () => epochs,
+    replace: async (next) => void (epochs = next),
+  };
 }
 
 const keys = {
@@ -62,8 +81,8 @@ const keys = {
   ed25519: { ...nodeEd25519, signAside },
 };
 
-async function open(test: TestLog, store: Store): Promise<TestVault> {
-  const vault = await openVault({ ...keys, log: test.log, store, now: () => test.clock.now() });
+async function open(test: TestLog, settings: OpenSettings): Promise<TestVault> {
+  const vault = await openVault({ ...keys, ...settings, log: test.log, now: () => test.clock.now() });
   return {
     test,
     vault,
@@ -77,8 +96,32 @@ async function open(test: TestLog, store: Store): Promise<TestVault> {
         reservation: vault.reserve(body.length),
       });
     },
-    reopen: async () => open(await test.reopen(), store),
+    reopen: async () => {
+      await vault.close();
+      return open(await test.reopen(), settings);
+    },
   };
+}
+
+interface OpenSettings extends TestVaultSettings {
+  readonly store: Store;
+  readonly epochs: EpochFile;
+}
+
+const MAX_WAIT_MS = 10_000;
+
+/** Resolves when all erasures that were accepted are done; rejects where one failed or takes too long. */
+export async function erasuresDone(vault: Vault): Promise<void> {
+  for (const endMs = performance.now() + MAX_WAIT_MS; ;) {
+    const { erasures } = await vault.listErasures({ limit: 100 });
+    const left = erasures.filter(({ state }) => state !== 'done');
+    if (left.length === 0) return;
+    const failed = left.find(({ state }) => state === 'failed');
+    if (failed || performance.now() > endMs) {
+      throw new Error(`an erasure is ${left[0]!.state}: ${failed?.failure ?? 'it takes too long'}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 const EXAMPLES = join(import.meta.dirname, '../../spec/examples');

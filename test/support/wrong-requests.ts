@@ -165,7 +165,7 @@ const WRONG: Readonly<Record<string, MakeWrong>> = {
     text: `${`{"${maker.plain('name')}":`.repeat(40)}${JSON.stringify(event)}${'}'.repeat(40)}`,
   }),
   'no object': (_event, maker) => ({ status: 422, body: maker.plain('text') }),
-  'an array': (event) => ({ status: 415, body: [event] }),
+  'an array that does not end': (event) => ({ status: 400, text: `[${JSON.stringify(event)}` }),
   'too many bytes': (event, maker) => ({
     status: 413,
     body: { ...event, tenant: `${maker.plain('tenant')}-`.repeat(3000) },

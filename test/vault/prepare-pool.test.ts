@@ -5,12 +5,18 @@ import { EventInvalidError } from '../../src/errors.ts';
 import { parseSdJwt } from '../../src/formats/sd-jwt.ts';
 import { commitmentOf } from '../../src/event/leaf.ts';
 import { PreparePool } from '../../src/vault/prepare-pool.ts';
-import { type Draft, prepareEvent } from '../../src/vault/prepare.ts';
+import { type Draft, preparer } from '../../src/vault/prepare.ts';
 import { decodeRecord } from '../../src/vault/record.ts';
 import { keysOfSeed } from '../../src/vault/seed.ts';
 import { exampleEvents } from '../support/test-vault.ts';
 
-const ISSUING = { issuer: 'https://log.example/test', origin: 'log.example/test' };
+const PREPARING = {
+  issuer: 'https://log.example/test',
+  origin: 'log.example/test',
+  indexKey: new Uint8Array(32).fill(0x49),
+  redacting: [],
+};
+const prepareHere = preparer(PREPARING);
 const THREAD = new URL('../support/tsx-thread.mjs', import.meta.url);
 const ENTRY = new URL('../../src/cli/prepare-worker.ts', import.meta.url).href;
 const EVENTS = ['flat.json', 'full.json', 'wire-transfer.ndjson', 'denied-push.ndjson'].flatMap(
@@ -36,12 +42,12 @@ interface Started {
 function startPool(t: TestContext): Started {
   const workers: Worker[] = [];
   const start = (): Worker => {
-    const worker = new Worker(THREAD, { workerData: { ...ISSUING, entry: ENTRY } });
+    const worker = new Worker(THREAD, { workerData: { ...PREPARING, entry: ENTRY } });
     workers.push(worker);
     return worker;
   };
   const failures: unknown[] = [];
-  const pool = new PreparePool(start, ISSUING, (error) => failures.push(error));
+  const pool = new PreparePool(start, PREPARING, (error) => failures.push(error));
   t.after(() => pool.close());
   return { pool, workers, failures };
 }
@@ -62,7 +68,7 @@ test('what the thread makes holds together, event by event, in their order', asy
   const prepared = await Promise.all(texts.map((text) => started.pool.prepare(draftOf(text))));
   assert.deepEqual([messages, started.failures.length], [3, 0], 'sixteen at a time');
   prepared.forEach((made, i) => {
-    const here = prepareEvent(draftOf(texts[i]!), ISSUING);
+    const here = prepareHere(draftOf(texts[i]!));
     const isFlat = here.id.startsWith('evt_');
     assert.deepEqual([made.source, made.subject], [here.source, here.subject]);
     if (!isFlat) assert.equal(made.id, here.id);
@@ -99,7 +105,7 @@ test('what is refused in the thread is refused as it is here, and its neighbours
     if (result.status === 'fulfilled') return;
     let here: unknown;
     try {
-      prepareEvent(draftOf(texts[i]!), ISSUING);
+      prepareHere(draftOf(texts[i]!));
     } catch (error) {
       here = error;
     }

@@ -7,11 +7,20 @@ import type { Row } from '../../src/storage/store.ts';
 import { openRecordChecker } from '../../src/vault/check-records.ts';
 import { openVault } from '../../src/vault/open-vault.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
-import { dataKeyKey, eventKey, formatIndex, idKey, parseRecordRow, recordKey } from '../../src/vault/rows.ts';
+import {
+  dataKeyKey,
+  eventKey,
+  formatIndex,
+  idKey,
+  parseRecordRow,
+  recordKey,
+  type RecordRow,
+} from '../../src/vault/rows.ts';
 import { nodeEd25519, signAside } from '../../src/cli/ed25519-node.ts';
 import {
   exampleEvents,
   openTestVault,
+  testEpochs,
   type TestVault,
   TEST_ISSUER,
   TEST_MASTER,
@@ -76,9 +85,8 @@ describe('what is stored of an event', () => {
     const { event } = await submit(FULL);
     const key = recordKey(event.leafIndex);
     const whole = await rowOf(store, key);
-    const { keyId } = parseRecordRow(whole);
     // The id tag only leads here, and the content MAC only compares: neither is read by `find`.
-    const { idTag, contentMac } = parseRecordRow(whole);
+    const { keyId, idTag, contentMac } = recordRowOf(whole);
     const ignored = [idTag, contentMac].map((bytes) => Buffer.from(whole).indexOf(bytes));
     for (let at = 0; at < whole.length; at += at < 260 ? 1 : 97) {
       if (ignored.some((from) => at >= from && at < from + 32)) continue;
@@ -165,25 +173,36 @@ describe("a database whose data keys are not their owners' is refused at open, n
   }
 });
 
+function recordRowOf(bytes: Uint8Array): RecordRow {
+  const row = parseRecordRow(bytes);
+  assert.ok('keyId' in row);
+  return row;
+}
+
 describe('checking every record', () => {
   test('finds a flip that no start looks for, and nothing in a whole database', async () => {
     const store = new MemoryStore();
     const { submit, test: log } = await openTestVault({ store });
     for (const id of ['one', 'two', 'three']) await submit({ ...FULL, id });
     const issuing = { issuer: TEST_ISSUER, origin: log.origin };
-    const check = await openRecordChecker({ store, master: TEST_MASTER, issuing });
+    const epochs = await testEpochs().read();
+    const readEntries = async (first: number, count: number) => log.log.readEntries(first, count);
+    const parts = { store, epochs, issuing, readEntries };
+    const open = () => openRecordChecker({ ...parts, master: TEST_MASTER });
     const entries = await log.log.readEntries(0, 4);
-    assert.deepEqual(await check(0, entries), []);
+    const checker = await open();
+    assert.deepEqual([await checker.check(0, entries), await checker.end()], [[], []]);
     const whole = await rowOf(store, recordKey(2));
     const flipped = Uint8Array.from(whole);
     flipped[whole.length - 3]! ^= 1;
     await store.commit({ puts: [{ key: recordKey(2), value: flipped }], deletes: [recordKey(3)] });
-    const findings = await check(0, entries);
+    const findings = await (await open()).check(0, entries);
     assert.equal(findings.length, 2);
     assert.match(findings[0]!, /^leaf 2: what is stored does not open/);
     assert.match(findings[1]!, /^leaf 3: its record is missing/);
-    const other = { store, master: new Uint8Array(32), issuing };
-    await assert.rejects(openRecordChecker(other), { code: 'log_refused' });
+    await assert.rejects(openRecordChecker({ ...parts, master: new Uint8Array(32) }), {
+      code: 'log_refused',
+    });
   });
 });
 
@@ -198,6 +217,7 @@ describe('a vault opens with its own keys only', () => {
       statementKeys: { seed: TEST_STATEMENT_SEED, retired: [] },
       issuer: TEST_ISSUER,
       ed25519: { ...nodeEd25519, signAside },
+      epochs: testEpochs(),
       now: () => 0,
     };
     await openVault(right);
@@ -218,21 +238,24 @@ describe('data keys', () => {
   test('many subjects at once, more than are kept open: each keeps its one key', async () => {
     const store = new MemoryStore();
     await openTestVault({ store });
-    const keyring = await Keyring.open(store, TEST_MASTER);
+    const keyring = await Keyring.open(store, TEST_MASTER, await testEpochs().read());
     const made = new Map<string, string>();
     const subjects = Array.from({ length: 17_000 }, (_, i) => `subject ${i}`);
     for (const subject of subjects) {
-      const dataKey = await keyring.dataKey({ subject });
+      const hold = await keyring.hold({ subject });
+      const { value: dataKey } = hold;
       made.set(subject, Buffer.from(dataKey.id).toString('hex'));
       // Half of them are stored at once; the others stay under way.
       if (made.size % 2 === 0) {
-        await store.commit({ puts: dataKey.unstored });
+        await store.commit({ puts: [...keyring.addEvent(dataKey, made.size)] });
         dataKey.unstored = [];
+        hold.release();
       }
     }
     for (const subject of subjects) {
-      const { id } = await keyring.dataKey({ subject });
-      assert.equal(Buffer.from(id).toString('hex'), made.get(subject));
+      const hold = await keyring.hold({ subject });
+      assert.equal(Buffer.from(hold.value.id).toString('hex'), made.get(subject));
+      hold.release();
     }
   });
 });
