@@ -31,6 +31,8 @@ export interface Request {
   /** JSON. */
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Bytes that the answer may have; as many as a receipt, by default. */
+  readonly maxBytes?: number;
   /** Called after an attempt of which nobody can say whether the log has acted on it. */
   readonly onUnsure?: () => void;
 }
@@ -41,7 +43,7 @@ const RETRIED: readonly number[] = [429, 502, 503, 504];
 const UNSURE: readonly ErrorCode[] = ['unreachable', 'storage_failed', 'internal'];
 
 /** The end of an attempt that got nothing. */
-class Failure extends Error {
+export class Failure extends Error {
   override name = 'Failure';
   readonly error: NewelError;
   readonly isUnsure: boolean;
@@ -78,36 +80,20 @@ export class Api {
         const { error, isUnsure, retryAfterMs } = failure;
         if (isUnsure) request.onUnsure?.();
         if (retryAfterMs === undefined || attempt >= retries || retryAfterMs > timeoutMs) throw error;
-        const backoffMs = FIRST_PAUSE_MS * 2 ** attempt;
-        // Clients that failed together do not come back together.
-        const jitteredMs = retryAfterMs + backoffMs * (0.5 + Math.random() / 2);
-        await pause(Math.min(jitteredMs, timeoutMs), request.signal);
+        await pause(pauseMsOf(attempt, retryAfterMs, timeoutMs), request.signal);
       }
     }
   }
 
-  async #attempt({ method, path, headers, body, signal }: Request): Promise<Uint8Array> {
-    const { url, token, timeoutMs } = this.#options;
+  async #attempt(request: Request): Promise<Uint8Array> {
+    const { url, timeoutMs } = this.#options;
+    const { path, signal, maxBytes } = request;
     // Called as a function: a browser's own fetch refuses to be a method of something else.
     const { fetch } = this.#options;
-    const init: RequestInit = {
-      method,
-      headers: {
-        Accept: 'application/json',
-        Authorization: `Bearer ${token}`,
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
-        ...headers,
-      },
-      // A redirect would carry the token, or the event, to a place that nobody named.
-      redirect: 'manual',
-      credentials: 'omit',
-      cache: 'no-store',
-      referrerPolicy: 'no-referrer',
-      ...(body !== undefined && { body }),
-    };
+    const init = requestInit(this.#options, request);
     return withTimeout(timeoutMs, signal, async (own) => {
       try {
-        return await readAnswer(await fetch(`${url}${path}`, { ...init, signal: own }));
+        return await readAnswer(await fetch(`${url}${path}`, { ...init, signal: own }), maxBytes);
       } catch (cause) {
         if (cause instanceof Failure) throw cause;
         if (cause instanceof NewelError) throw new Failure(cause, true);
@@ -118,9 +104,21 @@ export class Api {
   }
 }
 
-async function readAnswer(response: Response): Promise<Uint8Array> {
+async function readAnswer(response: Response, maxBytes = MAX_RECEIPT_BYTES): Promise<Uint8Array> {
+  await assertTaken(response);
+  return readCapped(response, maxBytes, 'any answer of a log');
+}
+
+/**
+ * Throws a `Failure` unless the status is one of 2xx, with what `toError` makes of the body, of at most so many bytes; by
+ * default of a problem.
+ */
+export async function assertTaken(
+  response: Response,
+  { maxBytes = MAX_PROBLEM_BYTES, toError = parseProblem }: ProblemReader = {},
+): Promise<void> {
   const { status, type, ok } = response;
-  if (ok) return readCapped(response, MAX_RECEIPT_BYTES, 'any receipt');
+  if (ok) return;
   if (type === 'opaqueredirect' || (status >= 300 && status < 400)) {
     await response.body?.cancel();
     throw new NewelError(
@@ -128,9 +126,43 @@ async function readAnswer(response: Response): Promise<Uint8Array> {
       'the log answers with a redirect, which is not followed: give its URL',
     );
   }
-  const error = parseProblem(status, await readCapped(response, MAX_PROBLEM_BYTES, 'any problem'));
+  const error = toError(status, await readCapped(response, maxBytes, 'any problem'));
   const retryAfterMs = RETRIED.includes(status) ? retryAfterOf(response) : undefined;
-  throw new Failure(error, UNSURE.includes(error.code), retryAfterMs);
+  throw new Failure(error, isUnsure(error), retryAfterMs);
+}
+
+export interface ProblemReader {
+  readonly maxBytes?: number;
+  readonly toError?: (status: number, body: Uint8Array) => NewelError;
+}
+
+/** Whether the log may have acted on what ended so. */
+export function isUnsure({ code }: NewelError): boolean {
+  return UNSURE.includes(code);
+}
+
+/** What every request says. A redirect would carry the token, or the event, to a place that nobody named. */
+export function requestInit({ token }: ApiOptions, { method, headers, body }: Request): RequestInit {
+  return {
+    method,
+    headers: {
+      Accept: 'application/json',
+      Authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    redirect: 'manual',
+    credentials: 'omit',
+    cache: 'no-store',
+    referrerPolicy: 'no-referrer',
+    ...(body !== undefined && { body }),
+  };
+}
+
+/** The pause before another attempt, after `attempt` and one more. Clients that failed together do not come back together. */
+export function pauseMsOf(attempt: number, retryAfterMs: number, timeoutMs: number): number {
+  const backoffMs = FIRST_PAUSE_MS * 2 ** attempt;
+  return Math.min(retryAfterMs + backoffMs * (0.5 + Math.random() / 2), timeoutMs);
 }
 
 /** `Retry-After` (RFC 9110 §10.2.3) in milliseconds: seconds, or a date. */

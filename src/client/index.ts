@@ -14,7 +14,12 @@ export { presentSdJwt } from '../formats/sd-jwt-present.ts';
 export { parseTlogProof, type TlogProof } from '../formats/tlog-proof.ts';
 export { parsePolicy, type Policy } from '../formats/tlog-policy.ts';
 export { parseVkey, type Vkey } from '../formats/vkey.ts';
+export { type BatchItem, BatchItems, parseBatchAnswer } from './batch-items.ts';
+export { type BatchFault, BatchRefusedError } from './batch-post.ts';
 export { followHeads, type FollowOptions, InconsistentHeadsError, type KnownHead } from './consistency.ts';
+export { checkPack, type PackFiles, type PackOptions, type PackReport } from './evidence-pack.ts';
+export type { PackCheck, PackCheckName, PackedEvent } from './evidence-checks.ts';
+export type { EvidenceSummary } from './evidence-manifest.ts';
 export type { Level } from './level.ts';
 export {
   type CallOptions,
@@ -23,9 +28,19 @@ export {
   Newel,
   type NewelOptions,
   OutcomeUnknownError,
+  type SubmitManyOptions,
   type Submittable,
   type SubmitOptions,
 } from './newel.ts';
+export type { EventOutcome } from './submit-many.ts';
+export {
+  checkPresentation,
+  type OpenedPresentation,
+  type PresentationOptions,
+  type Presented,
+  type VerifiedPresentation,
+  verifyPresentation,
+} from './presentation.ts';
 export { formatReceipt, isEventId, parseReceipt, type Receipt } from './receipt.ts';
 export {
   type IndexedDbOptions,

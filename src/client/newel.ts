@@ -12,7 +12,8 @@ import { formatBase64Url } from '../formats/base64url.ts';
 import type { JsonObject } from '../formats/json.ts';
 import { parseSdJwt } from '../formats/sd-jwt.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import { Api, type Request } from './api.ts';
+import { Api, type ApiOptions, type Request } from './api.ts';
+import { BatchRefusedError } from './batch-post.ts';
 import { followHeads, type KnownHead } from './consistency.ts';
 import { readJsonObject } from './json-input.ts';
 import { assertReachable, type Level } from './level.ts';
@@ -20,6 +21,7 @@ import { parseReceipt, type Receipt } from './receipt.ts';
 import { checkReceipt } from './report.ts';
 import { assertSameEvent } from './same-event.ts';
 import { httpSource } from './source.ts';
+import { BatchFailure, batchesOf, type EventOutcome, type Sent, submitBatch } from './submit-many.ts';
 import type { OpenedCheckpoint } from './tree.ts';
 import { toTrust, type Trust, type TrustInput } from './trust.ts';
 
@@ -44,6 +46,11 @@ export interface CallOptions {
 export interface SubmitOptions extends CallOptions {
   /** What the receipt is to prove; `signed` by default. */
   readonly level?: Level;
+}
+
+export interface SubmitManyOptions extends SubmitOptions {
+  /** All of them or none, in one request: `BatchRefusedError` says what kept them from being taken. */
+  readonly atomic?: boolean;
 }
 
 export interface HeadsOptions extends CallOptions {
@@ -99,7 +106,7 @@ export class Newel {
   readonly url: string;
   readonly trust: Trust;
   readonly #api: Api;
-  readonly #options: Required<Pick<NewelOptions, 'fetch' | 'timeoutMs' | 'retries'>>;
+  readonly #options: ApiOptions;
 
   /** Throws `malformed` for a trust file that cannot be used, `TypeError` for a token or URL that is none. */
   constructor(options: NewelOptions) {
@@ -108,8 +115,8 @@ export class Newel {
     this.trust = toTrust(options.trust);
     this.url = urlOf(options.url ?? this.trust.url);
     if (!TOKEN.test(token)) throw new TypeError('token expected a word of visible ASCII');
-    this.#options = { fetch, timeoutMs, retries };
-    this.#api = new Api({ url: this.url, token, fetch, timeoutMs, retries });
+    this.#options = { url: this.url, token, fetch, timeoutMs, retries };
+    this.#api = new Api(this.#options);
   }
 
   /**
@@ -124,16 +131,15 @@ export class Newel {
   async submit(event: Submittable, options: SubmitOptions = {}): Promise<Receipt> {
     const { level = 'signed', signal } = options;
     assertReachable(this.trust.policy, level);
-    const id = event.id ?? randomId();
-    const sent = readJsonObject({ ...event, id }, 'event', MAX_EVENT_BYTES);
+    const { id, event: sent, text: body } = sentOf(event);
     let isUnsure = false;
     const onUnsure = (): void => {
       isUnsure = true;
     };
     const post = {
       method: 'POST',
-      path: '/v1/events',
-      body: JSON.stringify(sent),
+      path: PATH,
+      body,
       signal,
       onUnsure,
     } as const;
@@ -142,12 +148,55 @@ export class Newel {
       const answer = await this.#request(level, post);
       // The log has taken it, it says: until the receipt proves that, nobody knows.
       isUnsure = true;
-      proven = this.#prove(answer);
+      proven = this.#prove(decodeUtf8(answer));
       assertSameEvent(proven.shown, sent, proven.receipt.source);
     } catch (error) {
       throw isUnsure && error instanceof NewelError ? new OutcomeUnknownError(error, id) : error;
     }
     return atLevel(proven, level);
+  }
+
+  /**
+   * Submits events in batches, in their order, and yields what became of each, in the same order: its receipt, verified as
+   * by `submit`, or the error for which the log did not take it. Those after an event that is refused are sent all the
+   * same. Events without `id` are given one; what has no outcome yet when a connection breaks is sent again.
+   *
+   * Throws where it cannot go on: what `submit` rejects with, of the first event that has no outcome. With `atomic`, which
+   * has to be within what the log takes in one round, `BatchRefusedError` says that nothing is logged, and for which events.
+   */
+  async *submitMany(
+    events: Iterable<Submittable> | AsyncIterable<Submittable>,
+    options: SubmitManyOptions = {},
+  ): AsyncGenerator<EventOutcome, void> {
+    const { level = 'signed', atomic: isAtomic = false, signal } = options;
+    assertReachable(this.trust.policy, level);
+    const query = [...(level === 'signed' ? [] : [`level=${level}`]), ...(isAtomic ? ['atomic=true'] : [])];
+    const parts = {
+      api: this.#options,
+      path: query.length === 0 ? PATH : `${PATH}?${query.join('&')}`,
+      isAtomic,
+      signal,
+      prove: (receipt: Receipt, sent: Sent): Receipt => {
+        const proven = this.#prove(receipt);
+        assertSameEvent(proven.shown, sent.event, proven.receipt.source);
+        return atLevel(proven, level);
+      },
+    };
+    let n = 0;
+    for await (const batch of batchesOf(sentEvents(events), isAtomic)) {
+      let done = 0;
+      try {
+        for await (const settled of submitBatch(parts, batch)) {
+          done++;
+          yield { n: n++, ...settled };
+        }
+      } catch (failure) {
+        if (!(failure instanceof BatchFailure)) throw failure;
+        const { error, isUnsure } = failure;
+        const isRefused = error instanceof BatchRefusedError;
+        throw isUnsure && !isRefused ? new OutcomeUnknownError(error, batch[done]!.id) : error;
+      }
+    }
   }
 
   /**
@@ -159,7 +208,7 @@ export class Newel {
     const first = parseReceipt(receipt);
     assertReachable(this.trust.policy, level);
     const path = `/v1/events/${first.event_id}/receipt`;
-    const proven = this.#prove(await this.#request(level, { method: 'GET', path, signal }));
+    const proven = this.#prove(decodeUtf8(await this.#request(level, { method: 'GET', path, signal })));
     assertSameReceipt(proven.receipt, first);
     return atLevel(proven, level);
   }
@@ -181,8 +230,8 @@ export class Newel {
     return this.#api.request(level === 'signed' ? request : this.#waiting(request, level));
   }
 
-  #prove(body: Uint8Array): ProvenReceipt {
-    const { error, receipt, level, event } = checkReceipt(decodeUtf8(body), { trust: this.trust });
+  #prove(input: Receipt | string): ProvenReceipt {
+    const { error, receipt, level, event } = checkReceipt(input, { trust: this.trust });
     if (error) throw error;
     if (!level || !event) throw new Error('bug: a receipt that holds proves nothing');
     return { receipt: { ...receipt, level }, level, shown: event };
@@ -194,6 +243,21 @@ export class Newel {
     const waitS = Math.min(MAX_WAIT_S, Math.floor(this.#options.timeoutMs / 2000));
     return { ...request, path: `${path}?level=${level}`, headers: { ...headers, Prefer: `wait=${waitS}` } };
   }
+}
+
+const PATH = '/v1/events';
+
+/** The event as it goes out, with an id. */
+function sentOf(event: Submittable): Sent {
+  const id = event.id ?? randomId();
+  const sent = readJsonObject({ ...event, id }, 'event', MAX_EVENT_BYTES);
+  return { id, event: sent, text: JSON.stringify(sent) };
+}
+
+async function* sentEvents(
+  events: Iterable<Submittable> | AsyncIterable<Submittable>,
+): AsyncGenerator<Sent, void> {
+  for await (const event of events) yield sentOf(event);
 }
 
 /** A receipt that holds, which says of itself the level that it proves. */

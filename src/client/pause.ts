@@ -35,6 +35,33 @@ export async function withTimeout<T>(
   }
 }
 
+/** A signal of its own, aborted when the outer one is, or when `restart` was the last call and its time is over. */
+export interface IdleTimeout {
+  readonly signal: AbortSignal;
+  restart(timeoutMs: number): void;
+  stop(): void;
+}
+
+export function withIdleTimeout(outer: AbortSignal | undefined): IdleTimeout {
+  const own = new AbortController();
+  const abort = (): void => own.abort(reasonOf(outer));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = (): void => {
+    clearTimeout(timer);
+    outer?.removeEventListener('abort', abort);
+  };
+  return {
+    signal: own.signal,
+    restart(timeoutMs) {
+      stop();
+      timer = setTimeout(() => own.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs);
+      if (outer?.aborted) abort();
+      else outer?.addEventListener('abort', abort, { once: true });
+    },
+    stop,
+  };
+}
+
 /** Why a signal was aborted, as something that may be thrown. */
 function reasonOf(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;

@@ -6,7 +6,16 @@
  *    "code":"event_invalid","errors":[{"pointer":"/outcome","detail":"…"}]}
  */
 
-import { type ErrorCode, EventInvalidError, type Fault, NewelError } from '../errors.ts';
+import {
+  type ErrorCode,
+  EventInvalidError,
+  type Fault,
+  NewelError,
+  RateLimitedError,
+  SecretFoundError,
+  type SecretFinding,
+  SequenceConflictError,
+} from '../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json.ts';
 import { readJsonObject } from './json-input.ts';
 
@@ -27,7 +36,12 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'forbidden',
   'event_invalid',
   'schema_unknown',
+  'secret_found',
   'id_conflict',
+  'sequence_conflict',
+  'event_erased',
+  'issuer_unavailable',
+  'rate_limited',
   'no_witnesses',
   'queue_full',
   'storage_failed',
@@ -36,12 +50,36 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 /** The error that a problem stands for; `unreachable` where the body is none that a log of this version sends. */
 export function parseProblem(status: number, body: Uint8Array): NewelError {
-  const problem = readProblem(body);
+  return problemError(status, readProblem(body));
+}
+
+/** The same of one that has been read as JSON, if it could be. */
+export function problemError(status: number, problem: JsonObject | undefined): NewelError {
   const code = problem?.['code'];
   if (!problem || !isCode(code)) return new NewelError('unreachable', `the log answers ${status}`);
-  const faults = faultsOf(problem['errors']);
-  if (code === 'event_invalid' && faults.length > 0) return new EventInvalidError(faults);
-  return new NewelError(code, textOf(problem['detail']) ?? `the log answers ${status}`);
+  return (
+    evidenceError(code, problem) ??
+    new NewelError(code, textOf(problem['detail']) ?? `the log answers ${status}`)
+  );
+}
+
+/** The error of a code that has an error of its own, where all that it carries is there. */
+function evidenceError(code: ErrorCode, problem: JsonObject): NewelError | undefined {
+  const { errors, expected, limit, unit } = problem;
+  if (code === 'event_invalid') {
+    const faults = faultsOf(errors);
+    return faults.length > 0 ? new EventInvalidError(faults) : undefined;
+  }
+  if (code === 'secret_found') {
+    const findings = findingsOf(errors);
+    return findings.length > 0 ? new SecretFoundError(findings) : undefined;
+  }
+  if (code === 'sequence_conflict') {
+    return typeof expected === 'number' ? new SequenceConflictError(expected) : undefined;
+  }
+  const unitText = textOf(unit);
+  if (code !== 'rate_limited' || typeof limit !== 'number' || unitText === undefined) return undefined;
+  return new RateLimitedError(limit, unitText, 0);
 }
 
 function readProblem(body: Uint8Array): JsonObject | undefined {
@@ -58,15 +96,24 @@ function isCode(code: JsonValue | undefined): code is ErrorCode {
 }
 
 function faultsOf(errors: JsonValue | undefined): Fault[] {
+  return pairsOf(errors, 'detail').map(([pointer, detail]) => ({ pointer, detail }));
+}
+
+function findingsOf(errors: JsonValue | undefined): SecretFinding[] {
+  return pairsOf(errors, 'rule').map(([pointer, rule]) => ({ pointer, rule }));
+}
+
+/** The pointer and the member `name` of each error that has both. */
+function pairsOf(errors: JsonValue | undefined, name: string): [pointer: string, value: string][] {
   if (!Array.isArray(errors)) return [];
-  const faults: Fault[] = [];
+  const pairs: [string, string][] = [];
   for (const error of errors.slice(0, MAX_FAULTS)) {
     if (!isJsonObject(error)) continue;
     const pointer = error['pointer'] === '' ? '' : textOf(error['pointer']);
-    const detail = textOf(error['detail']);
-    if (pointer !== undefined && detail !== undefined) faults.push({ pointer, detail });
+    const value = textOf(error[name]);
+    if (pointer !== undefined && value !== undefined) pairs.push([pointer, value]);
   }
-  return faults;
+  return pairs;
 }
 
 const PRINTABLE = /^[^\p{Cc}\p{Surrogate}]+$/u;

@@ -3,6 +3,7 @@
  * which of them hold says where a receipt was changed.
  *
  *   statement    the SD-JWT is in its one form, by a statement key of the log, and says what the receipt says
+ *   presentation the log presented it as it stands, and for whom, where it comes with that (presentation.ts)
  *   leaf         the leaf commits to this statement, and is the one that the proof is of
  *   inclusion    the path leads from the leaf to the root in the checkpoint
  *   checkpoint   the log signed that root
@@ -27,7 +28,7 @@ import { parseReceipt, type Receipt } from './receipt.ts';
 import { type OpenedStatement, openStatement } from './statement.ts';
 import { toTrust, type Trust, type TrustInput } from './trust.ts';
 
-export type CheckName = 'statement' | 'leaf' | 'inclusion' | 'checkpoint' | 'witnesses';
+export type CheckName = 'statement' | 'presentation' | 'leaf' | 'inclusion' | 'checkpoint' | 'witnesses';
 
 export interface Check {
   readonly name: CheckName;
@@ -51,7 +52,7 @@ export interface ReceiptReport {
   readonly type: string | undefined;
   /** As the receipt says, to the millisecond; to the second it is in the statement. */
   readonly receivedTimeMs: number;
-  /** Always the five, in this order. */
+  /** Always the five, in this order; of a presentation six, with its own check as the second. */
   readonly checks: readonly Check[];
   /** Why it is not ok: a false checkpoint before what it was to include, the level only where nothing is false. */
   readonly error: NewelError | undefined;
@@ -79,16 +80,29 @@ export interface VerifyOptions {
  * Checks a receipt under a trust file: everything that can be checked, whatever fails. Throws only for what is no
  * receipt or no trust file (`malformed`, `too_large`).
  */
-export function checkReceipt(input: unknown, { trust, level = 'signed' }: VerifyOptions): ReceiptReport {
-  const receipt = parseReceipt(input);
+export function checkReceipt(input: unknown, options: VerifyOptions): ReceiptReport {
+  return checkParsed(parseReceipt(input), options);
+}
+
+/** One more check, of the statement once it holds: for whom it is presented. Says what it found. */
+export type PresentationCheck = (statement: OpenedStatement, trust: Trust) => Omit<Check, 'name' | 'result'>;
+
+/** Checks a receipt that is parsed. With `presented` it was made of its parts, and claims neither `id` nor `source`. */
+export function checkParsed(
+  receipt: Receipt,
+  { trust, level = 'signed' }: VerifyOptions,
+  presented?: PresentationCheck,
+): ReceiptReport {
   const pinned = toTrust(trust);
   const parts = splitProof(receipt);
   const statement = attempt(() => checkStatement(receipt, pinned));
+  const presentation = presented && attempt(() => presented(holding(statement), pinned));
   const leaf = attempt(() => checkLeaf(receipt, payloadOf(receipt, statement), parts.proof));
   const inclusion = attempt(() => checkInclusion(receipt, parts));
   const checkpoint = attempt(() => checkCheckpoint(receipt, parts, pinned));
   const found = levelOf(pinned.policy, checkpoint.value?.signatures ?? [], pinned.origin);
-  const isTrue = [statement, leaf, inclusion, checkpoint].every(({ error }) => error === undefined);
+  const claimed = presentation ? [statement, presentation] : [statement];
+  const isTrue = [...claimed, leaf, inclusion, checkpoint].every(({ error }) => error === undefined);
   const witnesses = attempt(() => {
     if (!isTrue) throw new Skipped('nothing is proven');
     assertLevel(pinned.policy, found, level);
@@ -100,8 +114,9 @@ export function checkReceipt(input: unknown, { trust, level = 'signed' }: Verify
   const checks: Check[] = [
     lineOf('statement', statement, ({ kid, claimsShown, event }) => ({
       detail: `signed by ${issuerOf(pinned)}, key ${kid.slice(0, 4)}…`,
-      note: `${claimsShown} ${claimsShown === 1 ? 'claim' : 'claims'} shown${withheldOf(event)}`,
+      note: `${claimsShown} ${claimsShown === 1 ? 'claim' : 'claims'} shown${presented ? '' : withheldOf(event)}`,
     })),
+    ...(presentation ? [lineOf('presentation', presentation, (found) => found)] : []),
     lineOf('leaf', leaf, (index) => ({ detail: `${index} of ${origin} commits to it` })),
     lineOf('inclusion', inclusion, (size) => ({ detail: `in tree of ${size}` })),
     lineOf('checkpoint', checkpoint, ({ signatures }) => ({
@@ -113,7 +128,7 @@ export function checkReceipt(input: unknown, { trust, level = 'signed' }: Verify
       note: `level: ${found.level}`,
     })),
   ];
-  const error = [statement, leaf, checkpoint, inclusion, witnesses].find(hasFailed)?.error;
+  const error = [...claimed, leaf, checkpoint, inclusion, witnesses].find(hasFailed)?.error;
   return {
     ok: error === undefined && isTrue,
     level: isTrue ? found.level : undefined,
@@ -148,6 +163,11 @@ function attempt<T>(check: () => T): Outcome<T> {
     if (!(error instanceof NewelError)) throw error;
     return { error };
   }
+}
+
+function holding<T>({ value, error }: Outcome<T>): T {
+  if (error !== undefined) throw new Skipped('the statement does not hold');
+  return value;
 }
 
 function hasFailed({ error }: Outcome<unknown>): boolean {

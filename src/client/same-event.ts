@@ -20,7 +20,7 @@ function readFlat(sent: JsonObject, source: string): JsonObject {
     // What is sent is the caller's: where it is no flat event, no log of ours has taken it.
     return mapFlat(sent as FlatEvent, id, source);
   } catch (cause) {
-    if (cause instanceof TypeError) throw differs(cause);
+    if (cause instanceof TypeError || cause instanceof RangeError) throw differs(cause);
     throw cause;
   }
 }
@@ -39,6 +39,6 @@ function isEqual(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   );
 }
 
-function differs(cause?: TypeError): NewelError {
+function differs(cause?: TypeError | RangeError): NewelError {
   return new NewelError('inconsistent', 'the log answers with a receipt of another event', { cause });
 }

@@ -37,6 +37,7 @@ export interface OpenedStatement {
   readonly encodedPayload: string;
 }
 
+const STATEMENT = 'statement';
 const ALGORITHMS: readonly JsonValue[] = ['Ed25519', 'EdDSA'];
 const WITH_HOLDER = PAYLOAD_NAMES.join();
 const WITHOUT_HOLDER = PAYLOAD_NAMES.filter((name) => name !== 'cnf').join();
@@ -49,7 +50,7 @@ const WITHOUT_HOLDER = PAYLOAD_NAMES.filter((name) => name !== 'cnf').join();
 export function openStatement(text: string, trust: Trust): OpenedStatement {
   const sdJwt = parseSdJwt(text);
   if (sdJwt.keyBinding !== undefined) throw flaw('has a key binding, which this version does not verify');
-  const kid = kidOf(sdJwt);
+  const kid = kidOf(sdJwt, STATEMENT_TYPE);
   const { claims, used } = verifySdJwt(sdJwt, () => verifySignature(sdJwt, kid, trust));
   const { eventId, receivedTimeS } = openPayload(sdJwt, trust);
   const { iss: _iss, log: _log, iat: _iat, jti: _jti, cnf, ...event } = claims;
@@ -57,23 +58,29 @@ export function openStatement(text: string, trust: Trust): OpenedStatement {
   return { eventId, receivedTimeS, kid, event, claimsShown: used, encodedPayload: sdJwt.encodedPayload };
 }
 
-/** The header's key, once the header is in its one form. */
-function kidOf({ header, encodedHeader }: SdJwt): string {
+/** The header's key, once the header is in its one form and of the type. Throws `malformed`, naming `what` it is. */
+export function kidOf({ header, encodedHeader }: SdJwt, type: string, what?: string): string {
   const { alg, kid, typ } = header;
-  if (typ !== STATEMENT_TYPE) throw flaw('is of another type');
-  if (!ALGORITHMS.includes(alg!)) throw flaw('is signed by another algorithm');
-  if (typeof kid !== 'string') throw flaw('names no key');
-  if (!isEncodingOf(encodedHeader, { alg: alg!, kid, typ })) throw flaw('has a header of another form');
+  if (typ !== type) throw flaw('is of another type', what);
+  if (!ALGORITHMS.includes(alg!)) throw flaw('is signed by another algorithm', what);
+  if (typeof kid !== 'string') throw flaw('names no key', what);
+  if (!isEncodingOf(encodedHeader, { alg: alg!, kid, typ })) throw flaw('has a header of another form', what);
   return kid;
 }
 
-function verifySignature(sdJwt: SdJwt, kid: string, { statementKeys, ed25519 }: Trust): void {
+/** Throws `signer_unknown` or `signature_invalid`. */
+export function verifySignature(
+  sdJwt: SdJwt,
+  kid: string,
+  { statementKeys, ed25519 }: Trust,
+  what: string = STATEMENT,
+): void {
   const publicKey = statementKeys.get(kid);
   if (!publicKey) {
-    throw new NewelError('signer_unknown', 'statement is signed by a key that the trust file does not have');
+    throw new NewelError('signer_unknown', `${what} is signed by a key that the trust file does not have`);
   }
   if (!ed25519.verify(publicKey, signingInputOf(sdJwt), sdJwt.signature)) {
-    throw new NewelError('signature_invalid', 'statement has a false signature');
+    throw new NewelError('signature_invalid', `${what} has a false signature`);
   }
 }
 
@@ -107,7 +114,7 @@ function openPayload(
 }
 
 /** Whether the part of a JWT is the one encoding of its value: no space, no escape that is not needed. */
-function isEncodingOf(encoded: string, value: JsonObject): boolean {
+export function isEncodingOf(encoded: string, value: JsonObject): boolean {
   return formatBase64Url(encodeUtf8(JSON.stringify(value))) === encoded;
 }
 
@@ -116,6 +123,6 @@ function isSorted(digests: JsonValue | undefined): boolean {
   return digests.every((digest, i) => i === 0 || digests[i - 1]! < digest!);
 }
 
-function flaw(found: string): NewelError {
-  return new NewelError('malformed', `statement ${found}`);
+function flaw(found: string, what: string = STATEMENT): NewelError {
+  return new NewelError('malformed', `${what} ${found}`);
 }

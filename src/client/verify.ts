@@ -13,7 +13,7 @@ import type { JsonObject } from '../formats/json.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { parseTlogProof } from '../formats/tlog-proof.ts';
 import { assertLevel, type Level, levelOf } from './level.ts';
-import { checkReceipt, type SignedHead, type VerifyOptions } from './report.ts';
+import { checkReceipt, type ReceiptReport, type SignedHead, type VerifyOptions } from './report.ts';
 import { type OpenedStatement, openStatement } from './statement.ts';
 import { toTrust } from './trust.ts';
 
@@ -42,7 +42,11 @@ export interface VerifiedReceipt {
  * level is not reached.
  */
 export async function verifyReceipt(receipt: unknown, options: VerifyOptions): Promise<VerifiedReceipt> {
-  const report = checkReceipt(receipt, options);
+  return verified(checkReceipt(receipt, options));
+}
+
+/** What a report proves. Throws the error of the first check that failed. */
+export function verified(report: ReceiptReport): VerifiedReceipt {
   if (report.error) throw report.error;
   const { statement, checkpoint, level } = report;
   if (!report.ok || !statement || !checkpoint || !level)

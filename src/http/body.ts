@@ -15,10 +15,16 @@ import { headerOf, incomingOf } from './target.ts';
  * Throws `too_large` if it says more, before anything is read.
  */
 export function declaredLength(c: Context, maxBytes: number): number {
+  const length = contentLength(c) ?? maxBytes;
+  if (length > maxBytes) throw tooLarge(maxBytes);
+  return length;
+}
+
+/** What `Content-Length` says, if it is there. Throws `malformed`. */
+export function contentLength(c: Context): number | undefined {
   const text = headerOf(c, 'content-length');
-  if (text === undefined) return maxBytes;
+  if (text === undefined) return undefined;
   if (!isDecimal(text)) throw new NewelError('malformed', 'Content-Length is not a decimal number');
-  if (Number(text) > maxBytes) throw tooLarge(maxBytes);
   return Number(text);
 }
 
@@ -74,7 +80,7 @@ async function readStream(
   throw tooLarge(maxBytes);
 }
 
-function tooLarge(maxBytes: number): NewelError {
+export function tooLarge(maxBytes: number): NewelError {
   return new NewelError('too_large', `the body has more than ${maxBytes} bytes`);
 }
 

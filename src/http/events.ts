@@ -1,24 +1,28 @@
 /**
  * `/v1/events`: a step-up event goes in and its receipt comes out; both can be read again by whoever may.
  *
- * The order of a submission is that of design §5: who it is, then room in the queue, then the body. So a log that is
- * full says so before it has read anything, and what is being read has its place for certain.
+ * The order of a submission is that of design §5: who it is and how much it may send, then room in the queue, then the
+ * body. So a log that is full says so before it has read anything, and what is being read has its place for certain.
  */
 
 import type { Context, Hono } from 'hono';
+import { mayUseOn, type PrivateRoute } from '../access/permissions.ts';
 import type { Principal } from '../access/principal.ts';
-import { hashLeaf } from '../core/hash.ts';
 import { NewelError } from '../errors.ts';
-import { formatBase64 } from '../formats/base64.ts';
 import type { StatementAlg, StoredEvent, Vault } from '../vault/vault.ts';
-import { declaredLength } from './body.ts';
-import { assertJsonType, assertNoArray } from './json-body.ts';
+import { accessOf, noteRead } from './accesses.ts';
+import { Batches } from './batch.ts';
+import { BATCH_LIMITS } from './batch-limits.ts';
+import { callerOf, chargedCallerOf } from './caller.ts';
+import { type EventBodyParts, openEventBody } from './event-body.ts';
+import { assertJsonType, isNdjson } from './json-body.ts';
 import { assertLevel } from './level.ts';
 import { parsePrefer } from './prefer.ts';
 import { Receipts } from './receipts.ts';
-import { CACHE, formatJson, formatTime, type Init, initOf, JSON_TYPE, NOSNIFF, respond } from './respond.ts';
-import { addRoute } from './route.ts';
+import { CACHE, formatJson, type Init, initOf, JSON_TYPE, NDJSON_TYPE, NOSNIFF, respond } from './respond.ts';
+import { addRoute, assertAccepted } from './route.ts';
 import type { Site } from './site.ts';
+import { eventsIn, storedEventBody, withCorrections } from './stored-event.ts';
 import { headerOf, pathOf, queryOf, targetOf } from './target.ts';
 import { UploadShares } from './upload-shares.ts';
 import type { WriteSite } from './write-site.ts';
@@ -28,7 +32,7 @@ const PATH = '/v1/events';
 export function addEventRoutes(app: Hono, site: Site, write: WriteSite, vault: Vault): void {
   const routes = new EventRoutes(site, write, vault);
   const reading = { isPublic: false, produces: JSON_TYPE };
-  addRoute(app, site, PATH, (c) => routes.submit(c), { method: 'POST', produces: JSON_TYPE });
+  addRoute(app, site, PATH, (c) => routes.submit(c), { method: 'POST' });
   addRoute(app, site, `${PATH}/:event_id`, (c) => routes.show(c), reading);
   addRoute(app, site, `${PATH}/:event_id/receipt`, (c) => routes.showReceipt(c), reading);
 }
@@ -49,31 +53,37 @@ class EventRoutes {
   readonly #write: WriteSite;
   readonly #vault: Vault;
   readonly #origin: string;
-  readonly #shares: UploadShares;
+  readonly #bodies: EventBodyParts;
   readonly #receipts: Receipts;
+  readonly #batches: Batches;
 
   constructor(site: Site, write: WriteSite, vault: Vault) {
     this.#write = write;
     this.#vault = vault;
     this.#origin = site.log.identity.origin;
-    this.#shares = new UploadShares(site.log.limits);
+    const limits = { ...BATCH_LIMITS, ...write.batchLimits };
+    const shares = new UploadShares(site.log.limits);
+    this.#bodies = { vault, shares, maxBatchBytes: limits.maxBytes, pace: limits.pace };
     this.#receipts = new Receipts(site);
+    this.#batches = new Batches(site, write, vault, { receipts: this.#receipts, limits });
   }
 
   async submit(c: Context): Promise<Response> {
-    const principal = this.#authenticate(c);
-    if (principal.role !== 'submit') {
-      throw new NewelError('forbidden', 'submitting an event needs a token of the role submit');
-    }
-    const alg = algOf(c);
+    const isLines = isNdjson(c);
+    assertAccepted(c, isLines ? NDJSON_TYPE : JSON_TYPE);
+    const principal = await callerOf(c, this.#write, 'POST /v1/events');
+    const { alg, isAtomic } = submissionOf(c);
     const idempotencyKey = idempotencyKeyOf(c);
-    const isMinimal = parsePrefer(headerOf(c, 'prefer')).get('return') === 'minimal';
-    const bytes = declaredLength(c, this.#vault.maxEventBytes);
-    const reservation = this.#vault.reserve(bytes);
+    const preferred = parsePrefer(headerOf(c, 'prefer')).get('return');
+    const batch = { principal, alg, isAtomic, preferred };
+    if (isLines) return this.#batches.answer(c, { ...batch, charged: 0 });
+    assertJsonType(c);
+    this.#write.charge(principal, 1);
+    const opened = await openEventBody(c, principal.name, this.#bodies);
+    if ('array' in opened) return this.#batches.answer(c, { ...batch, array: opened.array, charged: 1 });
+    const { event: body, reservation } = opened;
+    const isMinimal = preferred === 'minimal';
     try {
-      assertJsonType(c);
-      const body = await this.#shares.read(c, bytes, { name: principal.name, reservation });
-      assertNoArray(body);
       const { created, event, head } = await this.#vault.submit({
         body,
         sources: principal.sources,
@@ -93,47 +103,30 @@ class EventRoutes {
   }
 
   async show(c: Context): Promise<Response> {
-    const principal = this.#reader(c);
+    const route = 'GET /v1/events/<event_id>';
+    const principal = await chargedCallerOf(c, this.#write, route);
     queryOf(c, []);
-    const event = await this.#find(c, principal);
-    const { eventId, id, source, profile, leafIndex, leaf, receivedTimeMs, content } = event;
-    const body = {
-      event_id: eventId,
-      id,
-      source,
-      profile,
-      log: this.#origin,
-      leaf_index: leafIndex,
-      leaf_hash: formatBase64(hashLeaf(leaf)),
-      received_time: formatTime(receivedTimeMs),
-      event: content,
-    };
+    const event = await this.#find(c, principal, route);
+    const read = await withCorrections(this.#vault, [event]);
+    const body = storedEventBody(read[0]!, this.#origin);
+    noteRead(this.#vault, accessOf(principal, route, []), eventsIn(read));
     return respond(c, formatJson(body), READ);
   }
 
   async showReceipt(c: Context): Promise<Response> {
-    const principal = this.#reader(c);
+    const route = 'GET /v1/events/<event_id>/receipt';
+    const principal = await chargedCallerOf(c, this.#write, route);
     const alg = algOf(c);
-    const event = await this.#find(c, principal);
-    return respond(c, await this.#receipts.format(event, { alg, isMinimal: false }), READ);
-  }
-
-  #authenticate(c: Context): Principal {
-    return this.#write.authenticate(headerOf(c, 'authorization'));
-  }
-
-  #reader(c: Context): Principal {
-    const principal = this.#authenticate(c);
-    if (principal.role === 'admin') {
-      throw new NewelError('forbidden', 'reading events needs a token of the role submit or audit');
-    }
-    return principal;
+    const event = await this.#find(c, principal, route);
+    const receipt = await this.#receipts.format(event, { alg, isMinimal: false });
+    noteRead(this.#vault, accessOf(principal, route, []), [event]);
+    return respond(c, receipt, READ);
   }
 
   /** Throws `not_found`, in the same words whether there is no such event or none for this principal. */
-  async #find(c: Context, { role, sources }: Principal): Promise<StoredEvent> {
+  async #find(c: Context, principal: Principal, route: PrivateRoute): Promise<StoredEvent> {
     const event = await this.#vault.find(pathOf(targetOf(c.req.raw, c.env)).split('/')[3] ?? '');
-    if (event && (role === 'audit' || sources.includes(event.source))) return event;
+    if (event && mayUseOn(principal, route, event.source)) return event;
     throw new NewelError('not_found', 'there is no such event, or none that this token may read');
   }
 }
@@ -142,7 +135,18 @@ const ALGS: readonly StatementAlg[] = ['Ed25519', 'EdDSA'];
 
 /** The algorithm's name that is asked for, once the level that is asked for has been checked too. */
 function algOf(c: Context): StatementAlg {
-  const query = queryOf(c, ['level', 'alg']);
+  return checkedAlg(queryOf(c, ['level', 'alg']));
+}
+
+/** The same of a submission, and whether all of it is to be taken or none. */
+function submissionOf(c: Context): { readonly alg: StatementAlg; readonly isAtomic: boolean } {
+  const query = queryOf(c, ['level', 'alg', 'atomic']);
+  const { atomic = 'false' } = query;
+  if (atomic !== 'true' && atomic !== 'false') throw new NewelError('malformed', 'atomic is true or false');
+  return { alg: checkedAlg(query), isAtomic: atomic === 'true' };
+}
+
+function checkedAlg(query: { readonly level?: string; readonly alg?: string }): StatementAlg {
   assertLevel(query.level);
   const alg = ALGS.find((name) => name === (query.alg ?? 'Ed25519'));
   if (alg === undefined) throw new NewelError('malformed', `alg is one of ${ALGS.join(', ')}`);

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
+import { isPaced } from './pace.ts';
 import { NOSNIFF, PROBLEM } from './respond.ts';
 
 export interface ListenOptions {
@@ -19,6 +20,8 @@ export interface ListenOptions {
   readonly port: number;
   /** How many following ports may be tried where one is taken. */
   readonly tryNextPorts?: number;
+  /** For the whole of a request that is not held to a pace; 30 s by default. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface Listening {
@@ -33,7 +36,7 @@ export interface Listening {
 }
 
 const HEADERS_TIMEOUT_MS = 10_000;
-/** For the whole of a request: the largest body needs 2 kB a second. */
+/** For the whole of a request: the largest body needs 2 kB a second. Batches are held to a pace instead (`pace.ts`). */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the idle time of the usual proxies, so that they close first and never meet a closed connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
@@ -48,13 +51,13 @@ const CLOSE_INTERVAL_MS = 20;
 
 /** Throws `usage` where the port is taken, and no next one is free or may be tried, or the address is not ours. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { host, port: wanted, tryNextPorts = 0 } = options;
+  const { host, port: wanted, tryNextPorts = 0, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   let answer: Answer = answerStarting;
   const sockets: Sockets = new Map();
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       connectionsCheckingInterval: 1000,
@@ -71,8 +74,13 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     },
   );
   server.setTimeout(SOCKET_TIMEOUT_MS);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A body that is held to a pace of its own may take longer than the time for whole requests.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isPaced(socket)) return;
+    refuse(error, socket as Socket, sockets);
+  });
   server.on('connection', (socket) => {
-    sockets.set(socket, 0);
+    sockets.set(socket, new Set());
     socket.once('close', () => sockets.delete(socket));
   });
   const port = await bind(server, host, wanted, tryNextPorts);
@@ -91,25 +99,38 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 
 type Answer = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown;
 
-/** Open connections, each with how many of its requests are not answered yet. */
-type Sockets = Map<Socket, number>;
+/** Open connections, each with the answers that it has not had yet. */
+type Sockets = Map<Socket, Set<ServerResponse>>;
 
 /** Counts a request until it is answered. One too many ends its connection, and no more of them is looked at. */
 function takes(sockets: Sockets, incoming: IncomingMessage, outgoing: ServerResponse): boolean {
   const { socket } = incoming;
   const unanswered = sockets.get(socket);
   if (unanswered === undefined || socket.destroyed) return false;
-  if (unanswered >= MAX_UNANSWERED) {
+  if (unanswered.size >= MAX_UNANSWERED) {
     socket.destroy();
     return false;
   }
-  sockets.set(socket, unanswered + 1);
-  outgoing.once('close', () => {
-    const left = sockets.get(socket);
-    if (left !== undefined) sockets.set(socket, left - 1);
-  });
+  unanswered.add(outgoing);
+  outgoing.once('close', () => unanswered.delete(outgoing));
   return true;
 }
+
+/** What is no request, or takes too long to become one, is answered in a line, unless an answer is on its way already. */
+function refuse({ code = '' }: NodeJS.ErrnoException, socket: Socket, sockets: Sockets): void {
+  const hasBegun = [...(sockets.get(socket) ?? [])].some(({ headersSent }) => headersSent);
+  if (socket.writable && !hasBegun) {
+    socket.write(`HTTP/1.1 ${NO_REQUEST[code] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+  }
+  socket.destroy();
+}
+
+/** By the code of what the platform found. */
+const NO_REQUEST: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 function lowerCase(text: string): string {
   return text.toLowerCase();

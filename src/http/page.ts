@@ -103,12 +103,8 @@ const MARK = raw(
     '<path d="M3 28h8v-6h7v-6h7v-6h4"/><path d="M11 22V8m7 8V5m7 5V3"/><circle cx="11" cy="5.6" r="2"/></svg>',
 );
 
-export async function respondPage(
-  c: Context,
-  title: string,
-  body: Html,
-  script?: PageScript,
-): Promise<Response> {
+/** The HTML of a page. A script's policy stands in it too, for a copy on disk. */
+export async function formatPage(title: string, body: Html, script?: PageScript): Promise<string> {
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -127,5 +123,14 @@ export async function respondPage(
         ${body} ${script?.element ?? ''}
       </body>
     </html>`;
-  return respond(c, `${(await page).toString()}\n`, script?.init ?? PAGE);
+  return `${(await page).toString()}\n`;
+}
+
+export async function respondPage(
+  c: Context,
+  title: string,
+  body: Html,
+  script?: PageScript,
+): Promise<Response> {
+  return respond(c, await formatPage(title, body, script), script?.init ?? PAGE);
 }

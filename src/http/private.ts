@@ -5,6 +5,9 @@
 
 import type { Hono } from 'hono';
 import { addAddRoute } from './add.ts';
+import { addDisclosureRoute } from './disclosures.ts';
+import { addErasureRoutes } from './erasures.ts';
+import { addEventListRoutes } from './event-list.ts';
 import { addEventRoutes } from './events.ts';
 import type { Site } from './site.ts';
 import type { WriteSite } from './write-site.ts';
@@ -14,4 +17,7 @@ export function addPrivateRoutes(app: Hono, site: Site, write: WriteSite): void 
   if (site.log.identity.kind === 'opaque') return addAddRoute(app, site, write);
   if (!write.vault) throw new TypeError('vault expected: this is a log of events');
   addEventRoutes(app, site, write, write.vault);
+  addEventListRoutes(app, site, write, write.vault);
+  addDisclosureRoute(app, site, write, write.vault);
+  addErasureRoutes(app, site, write, write.vault);
 }

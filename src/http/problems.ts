@@ -9,9 +9,17 @@
  */
 
 import type { Context } from 'hono';
-import { type ErrorCode, EventInvalidError, NewelError } from '../errors.ts';
+import {
+  type ErrorCode,
+  EventInvalidError,
+  NewelError,
+  RateLimitedError,
+  SecretFoundError,
+  SequenceConflictError,
+} from '../errors.ts';
 import { QueueFullError } from '../log/log.ts';
 import { NoRoomError } from './answer-room.ts';
+import { BatchesFullError, BatchTooLargeError } from './batch-limits.ts';
 import { CACHE, initOf, NOSNIFF, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
 import type { Site } from './site.ts';
 
@@ -29,15 +37,20 @@ export type ProblemCode = Extract<
   | 'malformed'
   | 'unauthenticated'
   | 'forbidden'
+  | 'issuer_unavailable'
   | 'not_found'
   | 'method_not_allowed'
   | 'not_acceptable'
   | 'unsupported_media_type'
   | 'id_conflict'
+  | 'sequence_conflict'
+  | 'event_erased'
   | 'too_large'
   | 'event_invalid'
+  | 'secret_found'
   | 'schema_unknown'
   | 'no_witnesses'
+  | 'rate_limited'
   | 'queue_full'
   | 'storage_failed'
   | 'internal'
@@ -52,13 +65,19 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   unauthenticated: {
     status: 401,
     title: 'Not authenticated',
-    help: 'This route wants a token, as the header “Authorization: Bearer newel_…”. It was missing, or it is unknown, revoked or expired. Tokens are made by the operator of the log, with “newel token create”.',
+    help: 'This route wants a token, as the header “Authorization: Bearer newel_…”. It was missing, or it is unknown, revoked or expired. Tokens are made by the operator of the log, with “newel token create”. Where the operator has configured an OpenID Connect issuer, a JWT access token of that issuer is taken in its place; the detail says what is wrong with one.',
     headers: { 'WWW-Authenticate': 'Bearer' },
   },
   forbidden: {
     status: 403,
     title: 'Forbidden',
-    help: 'The token is valid, but it does not allow this. Adding entries and submitting events needs a token of the role “submit”, and an event names one of the sources of its token; reading events needs “submit”, for those of its own sources, or “audit”.',
+    help: 'The token is valid, but it does not allow this. Adding entries and submitting events needs a token of the role “submit”, and an event names one of the sources of its token; reading events needs “submit”, for those of its own sources, or “audit”; erasing needs “admin”. The page of access of the specification has each route and role. A JWT must give exactly one role, and to “submit” at least one source.',
+  },
+  issuer_unavailable: {
+    status: 503,
+    title: 'Issuer unavailable',
+    help: 'The JWT in this request cannot be checked, for the keys of the issuer of JWTs cannot be fetched now. Nothing was stored. Send the request again after the seconds in “Retry-After”. Tokens of the log itself do not depend on the issuer.',
+    headers: { 'Retry-After': '10' },
   },
   not_found: {
     status: 404,
@@ -78,23 +97,38 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    help: 'An event is sent as one JSON object, with “Content-Type: application/json” and no “Content-Encoding”. JSON is UTF-8; a “charset” may say so and nothing else. Arrays and “application/x-ndjson” are not taken: send the events one by one.',
-    headers: { Accept: 'application/json', 'Accept-Encoding': 'identity' },
+    help: 'An event is sent as one JSON object, with “Content-Type: application/json” and no “Content-Encoding”. JSON is UTF-8; a “charset” may say so and nothing else. Several events are sent as an array, or a line each as “application/x-ndjson”.',
+    headers: { Accept: 'application/json, application/x-ndjson', 'Accept-Encoding': 'identity' },
   },
   id_conflict: {
     status: 409,
     title: 'Id conflict',
     help: 'The source has submitted an event of this “id” before, and its content was another. The same event may be sent again, however often; another event needs another “id”. Nothing was stored.',
   },
+  sequence_conflict: {
+    status: 409,
+    title: 'Sequence conflict',
+    help: 'This source is strict about “seq”: each event has the number after the last one’s, and this one has another. “expected” is the number that would be taken. Nothing was stored. Send the events that are missing first, in their order.',
+  },
+  event_erased: {
+    status: 410,
+    title: 'Event erased',
+    help: 'There was an event here, and its content was erased for good. Its leaf is still in the tree, and receipts of it still verify. It is not taken again under the same “id”.',
+  },
   too_large: {
     status: 413,
     title: 'Too large',
-    help: 'The body has more bytes than are taken. They are counted as they arrive, so that a wrong or missing “Content-Length” changes nothing. The limits are in “/v1/log”.',
+    help: 'The body, an event of it or the number of events is larger than what is taken; of a batch, “limit” and “unit” say how much that is. Bytes are counted as they arrive, so that a wrong or missing “Content-Length” changes nothing. The limits are in “/v1/log”.',
   },
   event_invalid: {
     status: 422,
     title: 'Event invalid',
     help: 'The body is JSON, and breaks rules of the schema of events. “errors” lists what is wrong, up to 20 faults at once, each with a JSON Pointer (RFC 6901) to where it is and the rule in words. Values are never repeated. Sending it again will not help.',
+  },
+  secret_found: {
+    status: 422,
+    title: 'Secret found',
+    help: 'The event holds what looks like a secret: a password, a one-time code, a token, a private key, a card number. Nothing was stored, and nothing of it was written down. “errors” lists where, each with a JSON Pointer (RFC 6901) and the id of the rule; the rules are in the page of secrets of the specification. Take the value out, mask it (“****”, “[REDACTED]”) or send its hash with its prefix (“sha-256:…”).',
   },
   schema_unknown: {
     status: 422,
@@ -106,10 +140,15 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     title: 'No witnesses',
     help: 'The level “witnessed” was asked for, and the policy of this log names no witnesses, so that no waiting would reach it. Nothing was stored. Ask for “signed”, which is the default.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'Rate limited',
+    help: 'This token has used up what it may ask for: “limit” of “unit” a second. Nothing was stored. Send the request again after the seconds in “Retry-After”.',
+  },
   queue_full: {
     status: 503,
     title: 'Queue full',
-    help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more large answers are on their way to clients than are held for them; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
+    help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more batches or large answers are under way than are held at a time; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
     headers: { 'Retry-After': '1' },
   },
   storage_failed: {
@@ -128,6 +167,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
 export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
 }
+
+const INTERNAL = 'the server failed; the request may be right';
 
 /** What belongs to one occurrence. */
 export interface Occurrence {
@@ -156,25 +197,50 @@ export function respondProblem(
   return respond(c, `${JSON.stringify(problem)}\n`, init);
 }
 
+/** What was thrown as the members of a problem, for where an answer has begun already or is about several requests. */
+export function problemOf(site: Site, error: unknown): Readonly<Record<string, unknown>> {
+  const told = error instanceof NewelError && isProblemCode(error.code) ? error : undefined;
+  const code = told && isProblemCode(told.code) ? told.code : 'internal';
+  if (code === 'internal' || code === 'storage_failed') report(site, error);
+  const { status, title } = PROBLEMS[code];
+  const type = `${site.url}/problems/${code}`;
+  if (!told || code === 'internal') return { status, type, title, detail: INTERNAL, code };
+  return { status, type, title, detail: told.message, code, ...membersOf(told) };
+}
+
 /** The answer to whatever a handler threw. */
 export function respondError(
   c: Context,
   site: Site,
   error: unknown,
-  { isPublic = true }: Pick<Occurrence, 'isPublic'> = {},
+  { isPublic = true, members }: Pick<Occurrence, 'isPublic' | 'members'> = {},
 ): Response {
   if (!(error instanceof NewelError) || !isProblemCode(error.code) || error.code === 'internal') {
     report(site, error);
-    return respondProblem(c, site, 'internal', 'the server failed; the request may be right', { isPublic });
+    return respondProblem(c, site, 'internal', INTERNAL, { isPublic });
   }
   if (error.code === 'storage_failed') report(site, error);
-  return respondProblem(c, site, error.code, error.message, { isPublic, members: membersOf(error) });
+  const headers =
+    error instanceof RateLimitedError ? { 'Retry-After': String(error.retryAfterS) } : undefined;
+  return respondProblem(c, site, error.code, error.message, {
+    isPublic,
+    members: { ...membersOf(error), ...members },
+    ...(headers && { headers }),
+  });
 }
 
 /** What an error carries beside its code. */
-function membersOf(error: NewelError): Record<string, unknown> {
+export function membersOf(error: NewelError): Record<string, unknown> {
   if (error instanceof QueueFullError || error instanceof NoRoomError) {
     return { limit: error.limit, unit: error.unit };
+  }
+  if (error instanceof BatchTooLargeError || error instanceof BatchesFullError) {
+    return { limit: error.limit, unit: error.unit };
+  }
+  if (error instanceof RateLimitedError) return { limit: error.limit, unit: error.unit };
+  if (error instanceof SequenceConflictError) return { expected: error.expected };
+  if (error instanceof SecretFoundError) {
+    return { errors: error.findings.map(({ pointer, rule }) => ({ pointer, rule })) };
   }
   if (error instanceof EventInvalidError) {
     return { errors: error.faults.map(({ pointer, detail }) => ({ pointer, detail })) };

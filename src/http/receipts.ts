@@ -10,11 +10,12 @@
 
 import { hashLeaf } from '../core/hash.ts';
 import { formatBase64 } from '../formats/base64.ts';
+import { decodeUtf8 } from '../formats/text.ts';
 import { formatTlogProof } from '../formats/tlog-proof.ts';
 import type { StatementAlg, StoredEvent } from '../vault/vault.ts';
 import { OwnHeads } from './heads.ts';
 import { coveringNote, provenPath } from './leaf-proof.ts';
-import { formatJson, formatTime } from './respond.ts';
+import { formatTime } from './respond.ts';
 import type { Site } from './site.ts';
 
 export interface ReceiptForm {
@@ -22,6 +23,23 @@ export interface ReceiptForm {
   /** Without statement and proof. */
   readonly isMinimal: boolean;
 }
+
+export interface ReceiptParts {
+  /** Members of the receipt as JSON, without the braces around them. */
+  readonly names: string;
+  /** The checkpoint. */
+  readonly note: Uint8Array;
+  /** The rest, unless it is left out. Neither has a character that JSON escapes but line ends. */
+  readonly shown:
+    | {
+        readonly statement: string;
+        /** The proof up to its blank line: the checkpoint behind it makes it whole. */
+        readonly proofHead: string;
+      }
+    | undefined;
+}
+
+const NOTHING = new Uint8Array(0);
 
 export class Receipts {
   readonly #site: Site;
@@ -36,17 +54,25 @@ export class Receipts {
    * The receipt on a checkpoint: the one given, or the earliest kept one that covers the leaf.
    * Throws `storage_failed` or `root_mismatch` where what is stored does not hold together.
    */
-  async format(
+  async format(event: StoredEvent, form: ReceiptForm, checkpoint?: Uint8Array): Promise<string> {
+    const { names, shown, note } = await this.parts(event, form, checkpoint);
+    if (!shown) return `{${names}}\n`;
+    const proof = `${shown.proofHead}${decodeUtf8(note)}`;
+    return `{${names},"statement":"${shown.statement}","proof":${formatAscii(proof)}}\n`;
+  }
+
+  /** The same in its parts, for an answer in which several receipts stand on one checkpoint. Throws as `format` does. */
+  async parts(
     event: StoredEvent,
     { alg, isMinimal }: ReceiptForm,
     checkpoint?: Uint8Array,
-  ): Promise<string> {
-    const { eventId, id, source, leafIndex } = event;
+  ): Promise<ReceiptParts> {
+    const { eventId, id, source, leafIndex, notices } = event;
     const { log, url } = this.#site;
     const note = checkpoint ?? (await coveringNote(this.#site, this.#heads, leafIndex));
     const head = this.#heads.open(note);
     const leafHash = hashLeaf(event.leaf);
-    const names = {
+    const names = JSON.stringify({
       event_id: eventId,
       id,
       source,
@@ -57,20 +83,20 @@ export class Receipts {
       level: head.level,
       received_time: formatTime(event.receivedTimeMs),
       proof_url: `${url}/v1/leaves/${leafIndex}/proof`,
-    };
-    if (isMinimal) return formatJson(names);
+      ...(notices.length > 0 && { notices }),
+    }).slice(1, -1);
+    if (isMinimal) return { names, note, shown: undefined };
     const [path, statement] = await Promise.all([
       provenPath(this.#site, leafIndex, head, leafHash),
       event.statement(alg),
     ]);
-    const proof = formatTlogProof({ index: leafIndex, path, checkpoint: note });
-    // A statement has no character that JSON escapes.
-    return `${JSON.stringify(names).slice(0, -1)},"statement":"${statement}","proof":${formatAscii(proof)}}\n`;
+    const proofHead = formatTlogProof({ index: leafIndex, path, checkpoint: NOTHING });
+    return { names, note, shown: { statement, proofHead } };
   }
 }
 
 /** A text as JSON in ASCII: the dash of a note would make all that is joined with it twice as large in memory. */
-function formatAscii(text: string): string {
+export function formatAscii(text: string): string {
   return JSON.stringify(text).replaceAll(
     /[\u0080-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -70,7 +70,8 @@ export function signalled(
   };
 }
 
-function assertAccepted(c: Context, type: string): void {
+/** Throws `not_acceptable` where `Accept` excludes the media type. */
+export function assertAccepted(c: Context, type: string): void {
   if (accepts(headerOf(c, 'accept'), type)) return;
   throw new NewelError('not_acceptable', `this route answers with ${type} only`);
 }

@@ -6,6 +6,7 @@ import { formatBase64 } from '../formats/base64.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
+import { BATCH_LIMITS } from './batch-limits.ts';
 import { mayReadRevealed } from './bound.ts';
 import { OwnHeads } from './heads.ts';
 import { MAX_LEAVES } from './leaves.ts';
@@ -39,8 +40,14 @@ export function trustFileOf({
   const { origin, kind } = log.identity;
   const limits = {
     max_entry_bytes: MAX_ENTRY_BYTES,
-    ...(statements && { max_event_bytes: statements.maxEventBytes }),
+    ...(statements && {
+      max_event_bytes: statements.maxEventBytes,
+      max_batch_events: BATCH_LIMITS.maxEvents,
+      max_batch_bytes: BATCH_LIMITS.maxBytes,
+    }),
     max_leaves: MAX_LEAVES,
+    max_round_entries: log.limits.maxRoundEntries,
+    max_round_bytes: log.limits.maxRoundBytes,
     max_queue_entries: log.limits.maxQueueEntries,
     max_queue_bytes: log.limits.maxQueueBytes,
     max_publish_delay: MAX_PUBLISH_DELAY_MS / 1000,

@@ -41,6 +41,7 @@ async function openServed(options: TestLogOptions = {}, write?: WriteSite): Prom
 /** Every header is a token of its own that may add. */
 const EVERYONE: WriteSite = {
   authenticate: (authorization = '') => ({ name: authorization, role: 'submit', sources: [] }),
+  charge: () => {},
 };
 
 const HEAD = 'POST /add HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer newel_submit\r\n';
@@ -366,6 +367,7 @@ test('what authentication throws unexpectedly is a 500 that says nothing', async
     authenticate: () => {
       throw cause;
     },
+    charge: () => {},
   });
   const response = await app.request('/add', { method: 'POST', body: 'x' });
   assert.equal(response.status, 500);

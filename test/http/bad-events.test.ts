@@ -105,7 +105,8 @@ const BAD: readonly Bad[] = [
 
   typed('text/plain'),
   typed(`text/${CANARY}`),
-  typed('application/x-ndjson'),
+  typed('application/ndjson'),
+  typed('application/x-ndjson; charset=latin1'),
   typed('application/x-www-form-urlencoded'),
   typed('application/merge-patch+json'),
   typed('application/jsonx'),
@@ -126,10 +127,10 @@ const BAD: readonly Bad[] = [
     code: 'unsupported_media_type',
     headers: { 'Content-Encoding': CANARY },
   },
-  ...[`[${TEXT}]`, ` \r\n\t[${TEXT},${TEXT}]`, `[${CANARY}`, '[]'].map((text) => ({
+  ...[`[${CANARY}]`, ` \r\n\t[${CANARY},${TEXT}]`, `[${TEXT}`, '[', '[]', `[,${TEXT}]`].map((text) => ({
     what: `an array: ${text.slice(0, 8)}`,
-    status: 415,
-    code: 'unsupported_media_type',
+    status: 400,
+    code: 'malformed',
     body: encodeUtf8(text),
   })),
 

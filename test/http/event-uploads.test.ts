@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { verifyReceipt } from '../../src/client/index.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
+import { BATCH_LIMITS } from '../../src/http/batch-limits.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
 import { FLAT, FULL, openEvents, post, trustOf } from '../support/event-requests.ts';
@@ -125,13 +126,29 @@ describe('over a socket', () => {
     await served.close();
   });
 
-  test('a declared length over the maximum is refused unread', async () => {
+  test('a declared length over the maximum is refused at the first byte that is no array’s', async () => {
     const served = await openServed(ONE);
     const { maxEventBytes } = served.site.statements!;
-    const socket = await openSocket(served.port, `${HEAD}Content-Length: ${maxEventBytes + 1}\r\n\r\n`);
+    const socket = await openSocket(served.port, `${HEAD}Content-Length: ${maxEventBytes + 1}\r\n\r\n \n`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(socket.received(), '', 'it may be an array yet');
+    socket.write('{');
     await until(() => socket.received().includes('too_large'));
     assert.ok(hasRoom(served));
     socket.destroy();
+    await served.close();
+  });
+
+  test('a declared length over that of any batch is refused unread', async () => {
+    const served = await openServed(ONE);
+    const length = `Content-Length: ${BATCH_LIMITS.maxBytes + 1}\r\n\r\n`;
+    for (const head of [HEAD, HEAD.replace('application/json', 'application/x-ndjson')]) {
+      const socket = await openSocket(served.port, `${head}${length}`);
+      await until(() => socket.received().includes('too_large'));
+      assert.match(socket.received(), /"limit":16777216,"unit":"bytes"/);
+      socket.destroy();
+    }
+    assert.ok(hasRoom(served));
     await served.close();
   });
 

@@ -10,6 +10,7 @@ import { type Listening, listen } from '../../src/http/listen.ts';
 import { runScript, type Stage } from '../support/http-script.ts';
 import { type Send, sendToApp, sendToPort } from '../support/http-target.ts';
 import { openTestSite, type TestSite } from '../support/test-site.ts';
+import { erasuresDone } from '../support/test-vault.ts';
 
 const FOLDER = fileURLToPath(new URL('../../spec/http', import.meta.url));
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'));
@@ -25,6 +26,7 @@ test('a script whose expectation is false fails', async (t) => {
     openEvents: async () => sendToApp(app),
     append: async () => {},
     publish: async () => {},
+    erased: async () => {},
   };
   const run = (...lines: string[]): Promise<void> => {
     const text = ['@log 2', '== an exchange', '> GET /v1/leaves', ...lines].join('\n');
@@ -70,9 +72,10 @@ for (const name of files) {
       };
       const stage: Stage = {
         open: async (entries) => show(await openTestSite({ entries })),
-        openEvents: async () => show(await openTestSite({ kind: 'events' })),
+        openEvents: async () => show(await openTestSite({ kind: 'events', vault: { compactDelayMs: 0 } })),
         append: async (text) => void (await current().test.append(encodeUtf8(text))),
         publish: () => current().test.publish(),
+        erased: () => erasuresDone(current().vault!.vault),
       };
       const text = readFileSync(join(FOLDER, name), 'utf8');
       try {
