@@ -11,6 +11,7 @@ const CONTENDERS: readonly [what: string, source: Parameters<typeof bundle>[0]][
     `export { Newel, parseTrust, verifyReceipt } from './src/client/index.ts';`,
   ],
   ['the box on the landing page', { file: 'src/client/page.ts' }],
+  ['the page of an evidence pack', { file: 'src/client/pack-page.ts' }],
   ['all of the package root', `export * from './src/client/index.ts';`],
 ];
 const SHOWN_PARTS = 10;

@@ -2,7 +2,7 @@
  * For whoever embeds a log in a process of their own: open it, make an app of it, serve that however they like.
  *
  *   const log = await openLog({ store: await openLevelStore(folder, { create: false }), guard: await openGuard(path), … });
- *   const app = createApp({ log, … }, { authenticate });        a Hono app
+ *   const app = createApp({ log, … }, { authenticate, charge });        a Hono app
  */
 
 export { NewelError, type ErrorCode } from './errors.ts';

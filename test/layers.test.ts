@@ -38,14 +38,14 @@ const TABLE: Record<
     files: ['log/log.ts', 'storage/store.ts'],
     packages: [/^node:/, /^cbor-x$/],
   },
-  access: { rooms: ['formats'], files: ['storage/store.ts'], packages: [/^node:/] },
+  access: { rooms: ['formats'], files: ['storage/store.ts'], packages: [/^node:/, /^jose$/] },
   telemetry: {
     files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts'],
     packages: [/^pino$/],
   },
   http: {
     rooms: ['formats', 'core'],
-    files: ['log/log.ts', 'log/limits.ts', 'access/principal.ts', 'vault/vault.ts'],
+    files: ['log/log.ts', 'log/limits.ts', 'access/principal.ts', 'access/permissions.ts', 'vault/vault.ts'],
     packages: [/^node:/, /^hono/, /^@hono\/node-server$/, /^@noble\/hashes\//],
   },
   cli: {

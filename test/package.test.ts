@@ -24,8 +24,8 @@ for (const value of values) {
 }
 console.log(manifest.name);
 `;
-/** What verifies receipts in the landing page, bundled by the build. */
-const PAGE_SCRIPT = 'client/page.min.js';
+/** What verifies receipts in the landing page, and a pack in its own page, bundled by the build. */
+const PAGE_SCRIPTS = ['client/page.min.js', 'client/pack-page.min.js'];
 
 let folder: string;
 before(async () => {
@@ -44,7 +44,7 @@ function npm(args: readonly string[], cwd: string): string {
 }
 
 test('npm pack, installed into an empty project', { timeout: 180_000 }, async (t) => {
-  const built = ['cli/main.js', 'node.js', PAGE_SCRIPT].map((path) => join(ROOT, 'dist', path));
+  const built = ['cli/main.js', 'node.js', ...PAGE_SCRIPTS].map((path) => join(ROOT, 'dist', path));
   if (!built.every((path) => existsSync(path))) npm(['run', 'build'], ROOT);
   npm(['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
@@ -61,9 +61,11 @@ test('npm pack, installed into an empty project', { timeout: 180_000 }, async (t
   const bin = join(folder, 'node_modules/newel/dist/cli/main.js');
   assert.match(execFileSync(process.execPath, [bin, '--version'], { encoding: 'utf8' }), new RegExp(version));
   // In one piece: a script that asked for another would not even compile as one.
-  const page = readFileSync(join(folder, 'node_modules/newel/dist', PAGE_SCRIPT), 'utf8');
-  assert.ok(page.length > 10_000);
-  assert.doesNotThrow(() => new Script(page));
+  for (const script of PAGE_SCRIPTS) {
+    const page = readFileSync(join(folder, 'node_modules/newel/dist', script), 'utf8');
+    assert.ok(page.length > 10_000);
+    assert.doesNotThrow(() => new Script(page));
+  }
   const shipped = npm(['ls', '--omit', 'dev', '--all', '--parseable'], folder).trim().split('\n').length - 2;
   t.diagnostic(`${shipped} packages come along`);
   await takesManyAtOnce(t, folder, bin);

@@ -1,25 +1,39 @@
 /**
  * Nothing of an event is public, logged, echoed or stored in clear. Events of every type go in with a canary in every text
- * that the schema lists, and so do requests that are wrong in every place where a value could stand. Then all that the
+ * that the schema lists, and so do requests that are wrong in every place where a value could stand, secrets by every rule,
+ * and callers with JWTs. Numbers go missing, transactions do not fit, people are erased, the epoch ends. Then all that the
  * process has shown to strangers, said, answered as a problem and written to disk is searched for every canary, for its
- * SHA-256, and for both in hex and base64. What the bearer of a token is given shows that the search finds them.
+ * SHA-256, and for both in hex and base64. What the bearer of a token is given, and what the keys open, shows that the
+ * search finds them; and a copy of the folder without the master key opens with nothing that is in it.
  */
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { test } from 'node:test';
-import { createToken } from '../src/access/token-list.ts';
-import { hashLeaf } from '../src/core/hash.ts';
-import { formatHex } from '../src/formats/hex.ts';
+import { createHash, randomBytes } from 'node:crypto';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { nodeEd25519, signAside } from '../src/cli/ed25519-node.ts';
+import { makeEvidenceFiles } from '../src/cli/evidence-files.ts';
+import {
+  type Folder,
+  folderPaths,
+  formatFolderConfig,
+  readFolder as readLogFolder,
+} from '../src/cli/folder.ts';
+import { openFolderLog } from '../src/cli/open-log.ts';
+import { readVaultKeys } from '../src/cli/vault-keys.ts';
+import { parseDisclosure } from '../src/client/disclosure.ts';
+import type { Notice } from '../src/event/notice.ts';
+import { parseBase64Url } from '../src/formats/base64url.ts';
 import type { JsonObject } from '../src/formats/json.ts';
 import { PROBLEMS } from '../src/http/problems.ts';
 import { openLevelStore } from '../src/storage/level.ts';
 import { createLines } from '../src/telemetry/lines.ts';
+import { openVault } from '../src/vault/open-vault.ts';
+import { breakSeals, keysInFile, keysInRows, sealedItems } from './support/break-seals.ts';
+import { playBatches } from './support/canary-batches.ts';
 import {
   type Canary,
-  type CanaryEvent,
   canaryEvent,
   canaryFlatEvent,
   CanaryMaker,
@@ -29,18 +43,57 @@ import {
   EXEMPT_KINDS,
   MIN_CANARY_CHARS,
 } from './support/canary-events.ts';
+import {
+  type Evidence,
+  evidenceOf,
+  inParallel,
+  leaksIn,
+  readFolder,
+  readPublic,
+  readRows,
+  withStore,
+} from './support/canary-evidence.ts';
+import { findingRequests } from './support/canary-queries.ts';
 import { CanaryScanner } from './support/canary-scanner.ts';
-import { startServe } from './support/cli.ts';
-import { exchange, type RawRequest, type RawResponse, sendToPort } from './support/http-target.ts';
-import { fetchDescribed, OPENAPI } from './support/openapi.ts';
+import {
+  CALLER_PLACE,
+  type CanaryIssuer,
+  openIssuer,
+  playCallers,
+  playErasures,
+  playFlood,
+  playMismatch,
+  playRedactedSecrets,
+  playRefusedSecrets,
+  playSequences,
+  readOwnEvents,
+  subjectOf,
+} from './support/canary-scenes.ts';
+import {
+  ask,
+  askFor,
+  createTokens,
+  getting,
+  newSources,
+  posting,
+  type Stage,
+  stageAt,
+  submitAndRead,
+  type Taken,
+  textOf,
+  TOKEN_PLACE,
+} from './support/canary-stage.ts';
+import { runCli, startCli, startServe } from './support/cli.ts';
+import { packScript } from './support/evidence.ts';
+import { exchange } from './support/http-target.ts';
+import { fetchDescribed } from './support/openapi.ts';
+import { openRows } from './support/opened-rows.ts';
 import { newDiskLog, serveDiskLog } from './support/served-log.ts';
 import { tempFolder } from './support/temp-folder.ts';
 import {
   bearer,
   brokenRequests,
-  type Headers,
   otherRequests,
-  submission,
   WRONG_NAMES,
   wrongSubmission,
 } from './support/wrong-requests.ts';
@@ -51,266 +104,49 @@ const EVENTS_PER_TYPE = SLOW ? 30 : 6;
 const FLAT_EVENTS = SLOW ? 400 : 50;
 /** Wrong requests that are made of each event. */
 const WRONG_PER_EVENT = SLOW ? 12 : 4;
-const CONNECTIONS = 8;
-
-/** Bytes that somebody may get to see, and where they are from. */
-interface Evidence {
-  readonly where: string;
-  readonly bytes: Uint8Array;
-}
-
-/** All that was found where nothing may be. */
-function leaksIn(scanner: CanaryScanner, evidence: readonly Evidence[]): string[] {
-  return evidence.flatMap(({ where, bytes }) =>
-    scanner
-      .find(bytes)
-      .map(({ canary, spelling, at }) => `${where}, byte ${at}: ${spelling} of ${canary.place}`),
-  );
-}
-
-function evidenceOf(where: string, { status, headers, body }: RawResponse): Evidence {
-  const head = [...headers].map(([name, value]) => `${name}: ${value}`).join('\n');
-  return { where, bytes: Buffer.concat([Buffer.from(`${status}\n${head}\n\n`), body]) };
-}
-
-async function inParallel<T>(
-  items: readonly T[],
-  run: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      await run(items[index]!, index);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-}
-
-/** What is public, of a tree of `size`, by the routes of the OpenAPI document that have a parameter or need a query. */
-const PUBLIC_TARGETS: Readonly<Record<string, (size: number, hashes: readonly string[]) => string[]>> = {
-  '/tile/{path}': (size) => {
-    const targets: string[] = [];
-    for (const level of ['0', '1', 'entries']) {
-      const width = level === '1' ? Math.floor(size / 256) : size;
-      for (let n = 0; n * 256 < width; n++) {
-        const index = String(n).padStart(3, '0');
-        const last = Math.min(256, width - n * 256);
-        if (last === 256) targets.push(`/tile/${level}/${index}`);
-        for (const partial of new Set([1, Math.ceil(last / 2), last])) {
-          if (partial < 256) targets.push(`/tile/${level}/${index}.p/${partial}`);
-        }
-      }
-    }
-    return targets;
-  },
-  '/v1/checkpoint': () => ['/v1/checkpoint?policy=none'],
-  '/v1/leaves': (size) => [
-    '/v1/leaves',
-    ...Array.from({ length: Math.ceil(size / 1000) }, (_, i) => `/v1/leaves?start=${1000 * i}&limit=1000`),
-  ],
-  '/v1/leaves/{leaf}': (size, hashes) => [...numbers(size), ...hashes].map((leaf) => `/v1/leaves/${leaf}`),
-  '/v1/leaves/{leaf}/proof': (size, hashes) =>
-    [...numbers(size), ...hashes.slice(0, 8)].map((leaf) => `/v1/leaves/${leaf}/proof`),
-  '/v1/proofs/inclusion': (size, hashes) => [
-    ...numbers(size).map((index) => `/v1/proofs/inclusion?leaf_index=${index}&tree_size=${size}`),
-    ...hashes.slice(0, 8).map((hash) => `/v1/proofs/inclusion?hash=${hash}&tree_size=${size}`),
-  ],
-  '/v1/proofs/consistency': (size) =>
-    numbers(size).map((first) => `/v1/proofs/consistency?first=${first}&second=${size}`),
-  '/problems/{code}': () => Object.keys(PROBLEMS).map((code) => `/problems/${code}`),
+/** Subjects, and single events, that are erased. */
+const ERASED = 12;
+/** Of each kind of what is sealed, so many are tried with all that may be a key; and rows whose bytes are tried as keys. */
+const SEALED_OF_EACH = 8;
+const KEY_ROWS = 40;
+/** All that there is to notice, and all of it is met. */
+const NOTICES: Readonly<Record<Notice['code'], true>> = {
+  clock_skew: true,
+  time_unit: true,
+  secret_redacted: true,
+  sequence_gap: true,
+  sequence_fork: true,
+  link_mismatch: true,
 };
+/**
+ * What the preset of auditors shows that is a canary: within its claims what has no disclosure of its own there, the type of
+ * an action, which travels along with its hash, and the holder’s key, which is open.
+ */
+const AUDITOR_PLACES: readonly string[] = [
+  'stepup/1 challenge.amr',
+  'stepup/1 authentication.acr',
+  'stepup/1 authentication.previous_acr',
+  'stepup/1 authentication.verifier',
+  'stepup/1 action.transaction_data_hash',
+  'stepup/1 action.type',
+  'flat/1 action',
+  'stepup/1 holder',
+];
+/** The grace of gaps, and the time between two looks at them. */
+const MAX_GAP_MS = 45_000;
+const TIMEOUT_MS = SLOW ? 1_200_000 : 240_000;
 
-function numbers(count: number): string[] {
-  return Array.from({ length: count }, (_, i) => String(i));
-}
-
-/** The public GET routes of the document, as it writes them. */
-function publicPaths(): string[] {
-  const paths = OPENAPI['paths'] as unknown as Record<string, Record<string, { security?: object[] }>>;
-  return Object.keys(paths).filter((path) => {
-    const { get } = paths[path]!;
-    return get !== undefined && !get.security?.some((way) => Object.keys(way).length > 0);
-  });
-}
-
-/** Everything that a stranger can read of a log whose published tree has `size` leaves, as bytes. */
-async function readPublic(port: number, size: number, except: readonly string[] = []): Promise<Evidence[]> {
-  const send = sendToPort(port);
-  const evidence: Evidence[] = [];
-  const get = async (target: string): Promise<Uint8Array> => {
-    const response = await send({ method: 'GET', target, headers: [] });
-    assert.equal(response.status, 200, target);
-    evidence.push(evidenceOf(`GET ${target}`, response));
-    return response.body;
-  };
-  const { items } = JSON.parse(Buffer.from(await get('/v1/leaves?start=0&limit=1000')).toString()) as {
-    items: { leaf_input: string }[];
-  };
-  const hashes = items.map(({ leaf_input }) => formatHex(hashLeaf(Buffer.from(leaf_input, 'base64'))));
-  const paths = publicPaths().filter((path) => !except.includes(path));
-  const targets = paths.flatMap((path) => {
-    const targetsOf = PUBLIC_TARGETS[path];
-    assert.ok(targetsOf || !path.includes('{'), `${path} is a public route that this test does not know`);
-    return targetsOf ? targetsOf(size, hashes) : [path];
-  });
-  await inParallel(targets, async (target) => void (await get(target)));
-  return evidence;
-}
-
-/** Every file below a folder. */
-async function readFolder(folder: string): Promise<Evidence[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Promise.all(
-    files.map(async (file) => ({ where: `file ${relative(folder, file)}`, bytes: await readFile(file) })),
-  );
-}
-
-/** Every row of a database, key and value: its files have them compressed. */
-async function readRows(folder: string): Promise<Evidence[]> {
-  const store = await openLevelStore(folder, { create: false });
-  try {
-    const range = { from: new Uint8Array(), to: new Uint8Array(128).fill(0xff), limit: 1_000_000 };
-    const rows = await store.scan(range);
-    return rows.map(({ key, value }) => ({
-      where: `row ${Buffer.from(key).toString('hex')}`,
-      bytes: Buffer.concat([key, value]),
-    }));
-  } finally {
-    await store.close();
-  }
-}
-
-/** A log of events that is served by a process of its own, and what it showed. */
-interface Stage {
-  readonly maker: CanaryMaker;
-  readonly port: number;
-  readonly tokens: Readonly<Record<'submit' | 'other' | 'audit' | 'admin', string>>;
-  /** Answers that are not for the bearer of a token alone, problems first of all. */
-  readonly shown: Evidence[];
-  /** How often each code of a problem was met. */
-  readonly codes: Map<string, number>;
-  readonly send: (request: RawRequest) => Promise<RawResponse>;
-}
-
-/** Sends a request, and keeps of its answer what nothing may be in: of what is for its bearer alone, the headers. */
-async function ask({ shown, codes, send }: Stage, request: RawRequest): Promise<RawResponse> {
-  const response = await send(request);
-  const where = `${request.method} ${request.target.slice(0, 60)} → ${response.status}`;
-  const isPrivate = request.target.startsWith('/v1/events') && response.status < 300;
-  shown.push(evidenceOf(where, isPrivate ? { ...response, body: new Uint8Array() } : response));
-  if (response.headers.get('content-type') === 'application/problem+json') {
-    const { code } = JSON.parse(Buffer.from(response.body).toString()) as { code: string };
-    codes.set(code, (codes.get(code) ?? 0) + 1);
-  }
-  return response;
-}
-
-/** An event that was taken, and all that its submitter and an auditor were given. */
-interface Taken {
-  readonly canaries: readonly Canary[];
-  readonly given: Uint8Array;
-  /** How many leaves it has: without any id, each copy of it is an event. */
-  readonly leaves: number;
-}
-
-/** Submits an event, whole and minimal, several times at once and after one another, with other content, and reads it. */
-async function submitAndRead(stage: Stage, { event, canaries }: CanaryEvent, index: number): Promise<Taken> {
-  const { maker, tokens } = stage;
-  const all = [...canaries];
-  // A flat event may have its id in a header, or none.
-  const key: Headers =
-    event['id'] === undefined && index % 2 === 0
-      ? [['Idempotency-Key', added(maker.plain('stepup/1 id'))]]
-      : [];
-  const minimal: Headers = [['Prefer', 'return=minimal']];
-  const post = (body: JsonObject, headers: Headers = []): Promise<RawResponse> =>
-    ask(stage, submission(tokens.submit, body, [...key, ...headers]));
-
-  const copies = await Promise.all([post(event), post(event, minimal)]);
-  const created = copies.filter(({ status }) => status === 201).length;
-  const hasId = event['id'] !== undefined || key.length > 0;
-  const [first] = copies;
-  assert.equal(created, hasId ? 1 : 2, textOf(first));
-  if (hasId) {
-    assert.equal((await post(event)).status, 200);
-    const other = 'event_type' in event ? 'action' : 'tenant';
-    assert.equal((await post({ ...event, [other]: maker.plain(`conflict ${other}`) })).status, 409);
-  }
-
-  const { event_id } = JSON.parse(textOf(first)) as { event_id: string };
-  const path = `/v1/events/${event_id}`;
-  const read = (target: string, headers: Headers): Promise<RawResponse> =>
-    ask(stage, { method: 'GET', target, headers });
-  const shown = await read(path, [bearer(tokens.audit)]);
-  const receipt = await read(`${path}/receipt`, [bearer(tokens.submit)]);
-  assert.deepEqual([shown.status, receipt.status], [200, 200]);
-  for (const target of [path, `${path}/receipt`]) {
-    assert.equal((await read(target, [bearer(tokens.other)])).status, 404);
-    assert.equal((await read(target, [bearer(tokens.admin)])).status, 403);
-    assert.equal((await read(target, [])).status, 401);
-  }
-  return { canaries: all, given: Buffer.concat([first.body, shown.body, receipt.body]), leaves: created };
-
-  function added(value: string): string {
-    all.push(maker.made.at(-1)!);
-    return value;
-  }
-}
-
-function textOf({ body }: RawResponse): string {
-  return Buffer.from(body).toString();
-}
-
-/** Tokens of every role; those that submit are of sources that are canaries. */
-async function createTokens(
-  path: string,
-  sources: Record<'submit' | 'other', readonly Canary[]>,
-): Promise<Stage['tokens']> {
-  const create = (
-    name: string,
-    role: 'submit' | 'audit' | 'admin',
-    own: readonly Canary[] = [],
-  ): Promise<string> =>
-    createToken(path, { name, role, sources: own.map(({ value }) => value), nowMs: Date.now() });
-  return {
-    submit: await create('submitter', 'submit', sources.submit),
-    other: await create('another', 'submit', sources.other),
-    audit: await create('auditor', 'audit', sources.other),
-    admin: await create('operator', 'admin', sources.other),
-  };
-}
-
-function newSources(maker: CanaryMaker, count: number): Canary[] {
-  return Array.from({ length: count }, () => {
-    const random = maker.plain('stepup/1 source');
-    maker.keep('stepup/1 source', `https://canary.example/${random}`, random);
-    return maker.made.at(-1)!;
-  });
-}
-
-/** Resolves when the published tree has `size` leaves. */
-async function published(port: number, size: number): Promise<void> {
-  for (const endMs = performance.now() + 10_000; performance.now() < endMs;) {
-    const { body } = await sendToPort(port)({ method: 'GET', target: '/checkpoint', headers: [] });
-    if (Number(Buffer.from(body).toString().split('\n')[1]) === size) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail(`${size} leaves are not published`);
-}
-
-/** Sends all that is right and all that is wrong, and returns the events that were taken. */
-async function play(stage: Stage, sources: readonly Canary[]): Promise<Taken[]> {
-  const { maker, tokens } = stage;
+/** Sends events of every type and all that is wrong, and returns the events that were taken. */
+async function playEvents(stage: Stage): Promise<Taken[]> {
+  const { maker, tokens, sources } = stage;
   const types = EVENT_TYPES.flatMap((type) =>
     Array.from({ length: EVENTS_PER_TYPE }, (_, i) => ({ type, isWhole: i === 0 })),
   );
   const events = [
-    ...types.map((options) => canaryEvent(maker, { ...options, source: maker.one(sources) })),
+    ...types.map((options) => canaryEvent(maker, { ...options, source: maker.one(sources.submit) })),
     // A flat event is of the first source of its token.
     ...Array.from({ length: FLAT_EVENTS }, (_, i) =>
-      canaryFlatEvent(maker, { isWhole: i % 2 === 0, source: sources[0]! }),
+      canaryFlatEvent(maker, { isWhole: i % 2 === 0, source: sources.submit[0]! }),
     ),
   ];
   const taken: Taken[] = [];
@@ -318,15 +154,15 @@ async function play(stage: Stage, sources: readonly Canary[]): Promise<Taken[]> 
   await inParallel(events, async (made, index) => {
     for (let i = 0; i < WRONG_PER_EVENT; i++) {
       const what = WRONG_NAMES[wrong++ % WRONG_NAMES.length]!;
-      const { request, status } = wrongSubmission(what, made.event, maker, tokens.submit);
-      const response = await ask(stage, request);
-      assert.equal(response.status, status, `${what}: ${textOf(response)}`);
+      await askFor(stage, wrongSubmission(what, made.event, maker, tokens.submit));
     }
-    taken.push(await submitAndRead(stage, made, index));
+    taken.push(await submitAndRead(stage, made, { index }));
   });
-  for (const { request, status } of otherRequests(maker, tokens, events[0]!.event)) {
-    const response = await ask(stage, request);
-    assert.equal(response.status, status, `${request.method} ${request.target}: ${textOf(response)}`);
+  for (const one of otherRequests(maker, tokens, events[0]!.event)) await askFor(stage, one);
+  for (const one of findingRequests(maker, tokens)) {
+    const answer = await askFor(stage, one);
+    // What finds nothing has nothing that is for its bearer alone.
+    if (answer.status === 200) stage.shown.push(evidenceOf('what finds nothing', answer));
   }
   for (const request of brokenRequests(maker)) {
     const answer = await exchange(stage.port, Buffer.from(request, 'latin1'));
@@ -336,90 +172,461 @@ async function play(stage: Stage, sources: readonly Canary[]): Promise<Taken[]> 
   return taken;
 }
 
-test('nothing of an event is public, logged, echoed or stored in clear', async (t) => {
-  const parent = await tempFolder(t);
-  const { dir, folder } = await newDiskLog(parent, 'log', { kind: 'events' });
-  const maker = new CanaryMaker(1);
-  const sources = { submit: newSources(maker, 8), other: newSources(maker, 1) };
-  const tokens = await createTokens(folder.paths.tokens, sources);
-  const served = await startServe(t, dir, ['--log-level', 'debug', '--publish-interval-ms', '20']);
-  const port = Number(new URL(served.url).port);
-  const stage: Stage = { maker, port, tokens, shown: [], codes: new Map(), send: sendToPort(port) };
+/** What was taken, and what of it is of whom. */
+interface Played {
+  readonly taken: readonly Taken[];
+  readonly redacted: readonly Taken[];
+  readonly erased: readonly Taken[];
+  /** The files of an evidence pack under the preset of auditors. */
+  readonly pack: readonly Evidence[];
+  /** Cursors of lists, which go on in URLs. */
+  readonly cursors: readonly Evidence[];
+}
 
-  const taken = await play(stage, sources.submit);
-  const size = taken.reduce((sum, { leaves }) => sum + leaves, 1);
-  await published(port, size);
-  const open = await readPublic(port, size);
-  served.child.kill('SIGTERM');
-  const { code, out, err } = await served.ended;
+async function play(stage: Stage, issuer: CanaryIssuer): Promise<Played> {
+  const { sources } = stage;
+  const numbered = await playSequences(stage);
+  const [called, events] = await Promise.all([playCallers(stage, issuer), playEvents(stage)]);
+  const mismatched = await playMismatch(stage);
+  await playBatches(stage, sources.submit[0]!);
+  await playRefusedSecrets(stage);
+  const redacted = await playRedactedSecrets(stage);
+  await playFlood(stage);
+  const pack = await makePack(stage, [...mismatched, ...events]);
+  const cursors = await readCursors(stage, events);
+  const people = events.filter(({ event }) => subjectOf(event)).slice(0, ERASED);
+  const others = events.filter((one) => !people.includes(one));
+  const [single, kept] = [others.slice(0, ERASED), others.at(-1)!];
+  await playErasures(stage, { people, single, kept });
+  await gapsAreSaid(stage);
+  const taken = [...numbered, ...called, ...mismatched, ...events];
+  return { taken, redacted, erased: [...people, ...single], pack, cursors };
+}
+
+/** Resolves when the log has said that numbers are missing, and that some came again. */
+async function gapsAreSaid(stage: Stage): Promise<void> {
+  for (const endMs = performance.now() + MAX_GAP_MS; performance.now() < endMs;) {
+    const kinds = new Set((await readOwnEvents(stage)).map(kindOfGap));
+    if (kinds.has('gap') && kinds.has('fork')) return;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  assert.fail('the log does not say that numbers are missing');
+}
+
+function kindOfGap({ event }: JsonObject): unknown {
+  const { ext } = event as { ext?: Record<string, JsonObject> };
+  return ext?.['newel:gap']?.['kind'];
+}
+
+/** What an auditor gets of events: the files of a pack. */
+async function makePack(stage: Stage, taken: readonly Taken[]): Promise<Evidence[]> {
+  const body = {
+    event_ids: taken.map(({ eventId }) => eventId),
+    preset: 'auditor',
+    audience: 'auditor.example',
+    nonce: 'n-1',
+  };
+  const request = posting('/v1/disclosures', stage.tokens.submit, body);
+  const answer = await askFor(stage, { request, status: 200 });
+  const trustFile = textOf(await ask(stage, getting('/v1/log')));
+  const files = await makeEvidenceFiles({
+    disclosure: parseDisclosure(answer.body),
+    trustFile,
+    vkeys: (JSON.parse(trustFile) as { vkeys: string[] }).vkeys,
+    script: await packScript(),
+  });
+  return [...files].map(([name, bytes]) => ({ where: `pack ${name}`, bytes }));
+}
+
+async function readCursors(stage: Stage, taken: readonly Taken[]): Promise<Evidence[]> {
+  const { audit } = stage.tokens;
+  const asked = taken.slice(0, 50).flatMap(({ event }): JsonObject[] => {
+    const subject = subjectOf(event);
+    return [
+      ...(subject === undefined ? [] : [{ subject, limit: 1 }]),
+      ...(typeof event['source'] === 'string' ? [{ source: event['source'], limit: 1 }] : []),
+    ];
+  });
+  const cursors: Evidence[] = [];
+  for (const body of asked) {
+    const found = await askFor(stage, { request: posting('/v1/events/search', audit, body), status: 200 });
+    const { next } = JSON.parse(textOf(found)) as { next: string | null };
+    if (next !== null) cursors.push({ where: 'cursor', bytes: Buffer.from(next, 'base64url') });
+  }
+  return cursors;
+}
+
+/** Resolves with the size of the published tree once that does not grow. */
+async function publishedSize(stage: Stage): Promise<number> {
+  for (let last = -1; ;) {
+    const { body } = await stage.send(getting('/checkpoint'));
+    const size = Number(Buffer.from(body).toString().split('\n')[1]);
+    if (size === last) return size;
+    last = size;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+interface Ended {
+  readonly child: { kill(signal: 'SIGTERM'): boolean };
+  readonly ended: Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>;
+}
+
+/** Ends a process in order, and returns what it has written. */
+async function stop({ child, ended }: Ended): Promise<string> {
+  child.kill('SIGTERM');
+  const { code, out, err } = await ended;
   assert.equal(code, 0, err);
-  const files = [...(await readFolder(dir)), { where: 'guard', bytes: await readFile(folder.paths.guard) }];
-  const rows = await readRows(folder.paths.db);
-  const scanner = new CanaryScanner(maker.made);
-  t.diagnostic(
-    `${taken.length} events, ${maker.made.length} canaries, ${stage.shown.length} answers, ${open.length} public files, ${rows.length} rows`,
-  );
+  return out + err;
+}
 
-  await t.test('every text that the schema lists had one, in an event that was taken', () => {
-    const { places, kinds, forms } = canaryPlaces();
-    const held = new Set(taken.flatMap(({ canaries }) => canaries.map(({ place }) => place)));
-    assert.deepEqual(
-      [...places].filter((place) => !held.has(place)),
-      [],
+/** As if the epoch had begun longer ago than it lasts. */
+async function ageEpoch({ paths }: Folder): Promise<void> {
+  const list = JSON.parse(await readFile(paths.epochs, 'utf8')) as object[];
+  const created = new Date(Date.now() - 8 * 86_400_000).toISOString();
+  await writeFile(paths.epochs, JSON.stringify(list.map((epoch) => ({ ...epoch, created }))));
+}
+
+async function epochNumbers({ paths }: Folder): Promise<number[]> {
+  const list = JSON.parse(await readFile(paths.epochs, 'utf8')) as { epoch: number }[];
+  return list.map(({ epoch }) => epoch);
+}
+
+test(
+  'nothing of an event is public, logged, echoed or stored in clear',
+  { timeout: TIMEOUT_MS },
+  async (t) => {
+    const parent = await tempFolder(t);
+    const { dir, folder } = await newDiskLog(parent, 'log', { kind: 'events' });
+    const maker = new CanaryMaker(1);
+    const sources = newSources(maker);
+    const issuer = await openIssuer();
+    t.after(() => issuer.close());
+    const rules = {
+      [sources.redact[0]!.value]: { secrets: 'redact' },
+      [sources.strict[0]!.value]: { sequence: 'strict' },
+    } as const;
+    await writeFile(
+      folder.paths.config,
+      formatFolderConfig({ ...folder, sources: rules, oidc: issuer.config }),
     );
-    assert.ok(maker.made.every(({ random }) => random.length >= MIN_CANARY_CHARS));
-    const filled = ['text', 'subject_identifier', 'holder', 'labels', 'extension'];
-    assert.deepEqual([...kinds].sort(), [...EXEMPT_KINDS, ...filled].sort());
-    assert.deepEqual(EXEMPT_KINDS, ['constant', 'choice', 'integer', 'number', 'boolean']);
-    assert.deepEqual(EXEMPT_FORMS, ['time', 'country']);
-    assert.ok(EXEMPT_FORMS.every((form) => forms.has(form)));
-  });
+    const shared = {
+      maker,
+      sources,
+      tokens: await createTokens(folder.paths.tokens, { maker, sources }),
+      shown: [] as Evidence[],
+      codes: new Map<string, number>(),
+      notices: new Map<string, Evidence[]>(),
+    };
 
-  await t.test('control: who may read an event is given every one of them', () => {
-    for (const { canaries, given } of taken) {
-      const seen = new Set(scanner.find(given).map(({ canary }) => canary.random));
-      const missing = canaries.filter(({ random }) => !seen.has(random));
-      assert.deepEqual(missing, []);
+    const served = await startServe(t, dir, ['--log-level', 'debug', '--publish-interval-ms', '20']);
+    const first = stageAt(shared, Number(new URL(served.url).port));
+    const { taken, redacted, erased, pack, cursors } = await play(first, issuer);
+    const saidFirst = await stop(served);
+
+    // The next start is that of `dev`, which writes a file more, and ends the epoch.
+    await ageEpoch(folder);
+    const options = ['--data', dir, '--listen', '127.0.0.1:0', '--log-level', 'debug', '--json'];
+    const again = startCli(t, ['dev', ...options], { cwd: parent });
+    const [line] = await again.waitFor('out', /^\{.*\}$/m);
+    const stage = stageAt(shared, Number(new URL((JSON.parse(line) as { url: string }).url).port));
+    const { token } = JSON.parse(await readFile(folder.paths.client, 'utf8')) as { token: string };
+    maker.keep(TOKEN_PLACE, token, token.slice('newel_'.length));
+    while ((await epochNumbers(folder)).join() !== '2')
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const kept = taken.filter((one) => !erased.includes(one));
+    for (const { eventId } of kept.slice(-5)) {
+      await askFor(stage, { request: getting(`/v1/events/${eventId}`, shared.tokens.audit), status: 200 });
     }
-  });
+    const own = await readOwnEvents(stage);
+    const open = await readPublic(stage.port, await publishedSize(stage));
+    const said = saidFirst + (await stop(again));
 
-  await t.test('no public route shows any', () => assert.deepEqual(leaksIn(scanner, open), []));
-
-  await t.test('no problem and no header of an answer repeats any', () => {
-    assert.deepEqual(leaksIn(scanner, stage.shown), []);
-    const met = [...stage.codes.keys()].sort();
-    const unmet = Object.keys(PROBLEMS).filter((name) => !met.includes(name));
-    assert.deepEqual(unmet, ['queue_full', 'storage_failed', 'internal'], 'problems that were not met');
-  });
-
-  await t.test('no log line has any', () => {
-    assert.deepEqual(leaksIn(scanner, [{ where: 'log lines', bytes: Buffer.from(out + err) }]), []);
-    const requests = err.split('\n').filter((line) => line.includes('"msg":"request"')).length;
-    assert.ok(requests > stage.shown.length, 'a line for each request');
-  });
-
-  await t.test('no file has any; the token list names the sources of its tokens', () => {
-    const found = files.flatMap(({ where, bytes }) =>
-      scanner.find(bytes).map(({ canary }) => ({ where, canary })),
+    const files = [...(await readFolder(dir)), { where: 'guard', bytes: await readFile(folder.paths.guard) }];
+    const rows = await withStore(folder.paths.db, readRows);
+    const keys = {
+      master: parseBase64Url((await readFile(folder.paths.master, 'utf8')).trim(), 'key'),
+      epochs: await readFile(folder.paths.epochs, 'utf8'),
+    };
+    const opened = await withStore(folder.paths.db, (store) => openRows(store, keys));
+    const scanner = new CanaryScanner(maker.made);
+    const placesIn = (evidence: readonly Evidence[]): Set<string> =>
+      new Set(evidence.flatMap(({ bytes }) => scanner.find(bytes).map(({ canary }) => canary.place)));
+    const isOfAny = (canaries: Iterable<Canary>): ((canary: Canary) => boolean) => {
+      const randoms = new Set(Array.from(canaries, ({ random }) => random));
+      return ({ random }) => randoms.has(random);
+    };
+    const isSource = isOfAny(Object.values(sources).flat());
+    t.diagnostic(
+      `${taken.length} events, ${maker.made.length} canaries, ${shared.shown.length} answers, ${open.length} public files, ${rows.length} rows, ${own.length} events of the log`,
     );
-    const names = [...sources.submit, ...sources.other].map(({ random }) => random);
-    const leaks = found.filter(
-      ({ where, canary }) => where !== 'file tokens.json' || !names.includes(canary.random),
-    );
-    assert.deepEqual(
-      leaks.map(({ where, canary }) => `${where}: ${canary.place}`),
-      [],
-    );
-    assert.equal(new Set(found.map(({ canary }) => canary.random)).size, names.length);
-    assert.ok(files.some(({ where }) => /^file db\/.*\.(log|ldb)$/.test(where)));
-  });
 
-  await t.test('no row of the database has any', () => {
-    assert.deepEqual(leaksIn(scanner, rows), []);
-    const records = rows.filter(({ where }) => where.startsWith('row 83')).length;
-    assert.equal(records, size - 1);
+    await t.test('every text that the schema lists had one, in an event that was taken', () => {
+      const { places, kinds, forms } = canaryPlaces();
+      const held = new Set(taken.flatMap(({ canaries }) => canaries.map(({ place }) => place)));
+      assert.deepEqual(
+        [...places].filter((place) => !held.has(place)),
+        [],
+      );
+      assert.ok(maker.made.every(({ random }) => random.length >= MIN_CANARY_CHARS));
+      const filled = ['text', 'subject_identifier', 'holder', 'labels', 'extension'];
+      assert.deepEqual([...kinds].sort(), [...EXEMPT_KINDS, ...filled].sort());
+      assert.deepEqual(EXEMPT_KINDS, ['constant', 'choice', 'integer', 'number', 'boolean', 'instant']);
+      assert.deepEqual(EXEMPT_FORMS, ['time', 'country']);
+      assert.ok(EXEMPT_FORMS.every((form) => forms.has(form)));
+    });
+
+    await t.test('control: who may read an event is given every one of them', () => {
+      for (const { canaries, given } of taken) {
+        const seen = new Set(scanner.find(given).map(({ canary }) => canary.random));
+        const missing = canaries.filter(({ random }) => !seen.has(random));
+        assert.deepEqual(missing, []);
+      }
+    });
+
+    await t.test('no public route shows any', () => assert.deepEqual(leaksIn(scanner, open), []));
+
+    await t.test('no problem and no header of an answer repeats any', () => {
+      assert.deepEqual(leaksIn(scanner, shared.shown), []);
+      const unmet = Object.keys(PROBLEMS).filter((name) => !shared.codes.has(name));
+      assert.deepEqual(unmet, ['queue_full', 'storage_failed', 'internal'], 'problems that were not met');
+    });
+
+    await t.test('no notice and no cursor has any', () => {
+      const notices = [...shared.notices.values()].flat();
+      assert.deepEqual(leaksIn(scanner, [...notices, ...cursors]), []);
+      assert.deepEqual(new Set(shared.notices.keys()), new Set(Object.keys(NOTICES)));
+      assert.ok(cursors.length > 0);
+    });
+
+    await t.test('no log line has any', () => {
+      assert.deepEqual(leaksIn(scanner, [{ where: 'log lines', bytes: Buffer.from(said) }]), []);
+      const requests = said.split('\n').filter((text) => text.includes('"msg":"request"')).length;
+      assert.ok(requests > shared.shown.length, 'a line for each request');
+    });
+
+    const allowed: Readonly<Record<string, (canary: Canary, spelling: string) => boolean>> = {
+      'file tokens.json': (canary, spelling) =>
+        isSource(canary) || (canary.place === TOKEN_PLACE && spelling === 'SHA-256 in hex'),
+      'file newel.json': isOfAny([...sources.redact, ...sources.strict]),
+      // It is its bearer’s own.
+      'file client.json': (canary) => canary.value === token,
+    };
+    const mayHave: CopyParts['mayHave'] = (where, canary, spelling) =>
+      allowed[where]?.(canary, spelling) === true;
+
+    await t.test(
+      'no file has any but sources by name, where tokens and rules are, and hashes of tokens',
+      () => {
+        const found = files.flatMap(({ where, bytes }) =>
+          scanner.find(bytes).map(({ canary, spelling }) => ({ where, canary, spelling })),
+        );
+        assert.deepEqual(
+          found
+            .filter(({ where, canary, spelling }) => !mayHave(where, canary, spelling))
+            .map(({ where, canary, spelling }) => `${where}: ${spelling} of ${canary.place}`),
+          [],
+        );
+        assert.deepEqual(new Set(found.map(({ where }) => where)), new Set(Object.keys(allowed)));
+        for (const name of [
+          'keys/epochs',
+          'keys/master',
+          'policy',
+          'newel.json',
+          'tokens.json',
+          'client.json',
+        ]) {
+          assert.ok(
+            files.some(({ where }) => where === `file ${name}`),
+            name,
+          );
+        }
+        assert.ok(files.some(({ where }) => /^file db\/.*\.(log|ldb)$/.test(where)));
+      },
+    );
+
+    await t.test('no row of the database has any', async () => {
+      assert.deepEqual(leaksIn(scanner, rows), []);
+      const { code, out } = await runCli(['fsck', '--data', dir, '--json'], { cwd: parent });
+      assert.equal(code, 0, out);
+      const { signed_size: size } = JSON.parse(out) as { signed_size: number };
+      const prefixes = new Set(rows.map(({ where }) => where.slice('row '.length).slice(0, 2)));
+      for (const prefix of ['80', '81', '82', '84', '85', '86', '87', '88', '89', '8a', '8b', '8d']) {
+        assert.ok(prefixes.has(prefix), `no row ${prefix}`);
+      }
+      assert.equal(rows.filter(({ where }) => where.startsWith('row 83')).length, size - 1);
+    });
+
+    await t.test('what the keys open has those of events, but none that was erased, and no secret', () => {
+      const found = new Set(
+        opened.flatMap(({ bytes }) => scanner.find(bytes).map(({ canary }) => canary.random)),
+      );
+      // The flat profile’s session is in what was sent; a key is in the record as JSON.
+      const missing = kept.flatMap(({ canaries }) => canaries.filter(({ random }) => !found.has(random)));
+      assert.deepEqual(missing, []);
+      const isKept = isOfAny(kept.flatMap(({ canaries }) => canaries));
+      const gone = erased.flatMap(({ canaries }) => canaries.filter((canary) => !isKept(canary)));
+      assert.ok(gone.length > 10 * ERASED);
+      assert.deepEqual(
+        gone.filter(({ random }) => found.has(random)),
+        [],
+      );
+      const secrets = maker.made.filter(({ place }) => place.startsWith('secret ') || place === TOKEN_PLACE);
+      assert.deepEqual(
+        secrets.filter(({ random }) => found.has(random)),
+        [],
+      );
+    });
+
+    await t.test('no secret is given out of an event in which it was replaced', () => {
+      const given = redacted.map(({ given: bytes, eventId }) => ({ where: eventId, bytes }));
+      const isSecret = ({ place }: Canary): boolean => place.startsWith('secret ');
+      assert.deepEqual(
+        given.flatMap(({ where, bytes }) =>
+          scanner
+            .find(bytes)
+            .flatMap(({ canary }) => (isSecret(canary) ? [`${where}: ${canary.place}`] : [])),
+        ),
+        [],
+      );
+      assert.ok(redacted.every(({ given: bytes }) => Buffer.from(bytes).includes('[REDACTED:')));
+      assert.ok(placesIn(given).size > 10);
+    });
+
+    await t.test(
+      'the log’s own events have none but callers in log.accessed, and sources in source.gap',
+      () => {
+        const isOwn = ({ bytes }: Evidence): boolean => Buffer.from(bytes).includes('newel:log');
+        const evidence = [
+          ...own.map((event) => ({
+            where: 'an event of the log',
+            bytes: Buffer.from(JSON.stringify(event)),
+          })),
+          // Those that were said at the end, too.
+          ...opened.filter(({ where }) => where.startsWith('record ')).filter(isOwn),
+        ];
+        const found = evidence.flatMap(({ where, bytes }) =>
+          scanner.find(bytes).map(({ canary }) => ({ where, bytes: Buffer.from(bytes), canary })),
+        );
+        const leaks = found.filter(({ bytes, canary }) => {
+          if (bytes.includes('"source.gap"')) return !isSource(canary);
+          return !(bytes.includes('"log.accessed"') && canary.place === CALLER_PLACE);
+        });
+        assert.deepEqual(
+          leaks.map(({ where, canary }) => `${where}: ${canary.place}`),
+          [],
+        );
+        assert.ok(found.some(({ canary }) => isSource(canary)));
+        assert.ok(found.some(({ canary }) => canary.place === CALLER_PLACE));
+        const types = new Set(own.map(({ event }) => (event as JsonObject)['type']));
+        assert.deepEqual(types, new Set(['log.accessed', 'source.gap', 'exception.raised', 'erasure']));
+        assert.ok(evidence.length > own.length);
+      },
+    );
+
+    await t.test('a pack for an auditor has those of the preset, and of what travels along, alone', () => {
+      const places = [...placesIn(pack)].map((place) => place.replace(/ \(name\)$/, ''));
+      assert.deepEqual(new Set(places), new Set(AUDITOR_PLACES));
+    });
+
+    await t.test('a copy of the folder without the master key reveals no value', (subtest) =>
+      assertCopyRevealsNothing(subtest, { folder, parent, scanner, mayHave }),
+    );
+  },
+);
+
+interface CopyParts {
+  readonly folder: Folder;
+  readonly parent: string;
+  readonly scanner: CanaryScanner;
+  readonly mayHave: (where: string, canary: Canary, spelling: string) => boolean;
+}
+
+/** A copy of all but the master key opens nothing, in this program or by what is in it; and with the master key it does. */
+async function assertCopyRevealsNothing(
+  t: TestContext,
+  { folder, parent, scanner, mayHave }: CopyParts,
+): Promise<void> {
+  const paths = folderPaths(join(parent, 'copy'));
+  const { dir } = paths;
+  await cp(folder.paths.dir, dir, { recursive: true });
+  await cp(folder.paths.guard, paths.guard);
+  await rm(paths.master);
+  const cwd = parent;
+
+  await assertRefuses(t, { dir, cwd, words: /keys\/master/ });
+  const other = { NEWEL_MASTER_KEY: randomBytes(32).toString('base64url') };
+  await assertRefuses(t, { dir, cwd, words: /keys\/epochs .* of another master key/, env: other });
+  await assertVaultRefuses(dir);
+
+  const files = [...(await readFolder(dir)), { where: 'guard', bytes: await readFile(paths.guard) }];
+  const found = files.flatMap(({ where, bytes }) =>
+    scanner.find(bytes).filter(({ canary, spelling }) => !mayHave(where, canary, spelling)),
+  );
+  assert.deepEqual(found, []);
+  const epochs = await readFile(paths.epochs, 'utf8');
+  await withStore(paths.db, async (store) => {
+    assert.deepEqual(leaksIn(scanner, await readRows(store)), []);
+    const items = await sealedItems(store, epochs, SEALED_OF_EACH);
+    const small = files.filter(({ where }) => !where.startsWith('file db/'));
+    const candidates = [...small.flatMap(keysInFile), ...(await keysInRows(store, KEY_ROWS))];
+    assert.ok(candidates.length > 1000);
+    assert.deepEqual(breakSeals(items, candidates), {});
+
+    // Control: with the one key that was left out, all of it opens by the same search.
+    const master = await readFile(folder.paths.master);
+    const counts: Record<string, number> = {};
+    for (const { what } of items) counts[what] = (counts[what] ?? 0) + 1;
+    assert.deepEqual(breakSeals(items, keysInFile({ where: 'file keys/master', bytes: master })), counts);
+    assert.deepEqual(Object.keys(counts), ['index key', 'epoch key', 'data key', 'seed', 'record', 'state']);
   });
-});
+  await cp(folder.paths.master, paths.master);
+  const { code, out } = await runCli(['fsck', '--data', dir], { cwd });
+  assert.equal(code, 0, out);
+}
+
+interface RefusedCopy {
+  readonly dir: string;
+  readonly cwd: string;
+  readonly words: RegExp;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function assertRefuses(t: TestContext, { dir, cwd, words, env = {} }: RefusedCopy): Promise<void> {
+  const args = ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--log-level', 'debug'];
+  const { code, out, err } = await startCli(t, args, { cwd, env }).ended;
+  assert.deepEqual([code, out], [1, ''], err);
+  assert.match(err, words);
+  assert.doesNotMatch(err, /"msg":"serving"/);
+  const checked = await startCli(t, ['fsck', '--data', dir], { cwd, env }).ended;
+  assert.equal(checked.code, 1, checked.out + checked.err);
+  assert.match(checked.out + checked.err, words);
+}
+
+/** Given an epoch key of the attacker’s own it is the database that does not open. */
+async function assertVaultRefuses(dir: string): Promise<void> {
+  const copy = await readLogFolder(dir);
+  const { log, store } = await openFolderLog(copy, { guard: copy.paths.guard });
+  try {
+    const master = randomBytes(32);
+    const env = { NEWEL_MASTER_KEY: master.toString('base64url') };
+    const { statementKeys } = await readVaultKeys(copy, env);
+    const epochs = [{ number: 2, createdMs: Date.now(), key: randomBytes(32) }];
+    const opening = openVault({
+      log,
+      store,
+      master,
+      statementKeys,
+      issuer: copy.issuer!,
+      ed25519: { ...nodeEd25519, signAside },
+      epochs: { read: async () => epochs, replace: async () => {} },
+      now: () => Date.now(),
+    });
+    await assert.rejects(opening, { code: 'log_refused' });
+  } finally {
+    await log.close();
+  }
+}
 
 function hashOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
@@ -460,9 +667,10 @@ test('control: what is planted is found', async (t) => {
   await store.commit({ puts: [{ key: Uint8Array.of(0xff, 0xff), value }] });
   await store.close();
   assert.deepEqual(placesIn(await readFolder(folder.paths.db)), [...all, 'row']);
-  assert.deepEqual(placesIn((await readRows(folder.paths.db)).filter(({ where }) => where === 'row ffff')), [
-    'row',
-  ]);
+  assert.deepEqual(
+    placesIn((await withStore(folder.paths.db, readRows)).filter(({ where }) => where === 'row ffff')),
+    ['row'],
+  );
 
   const said: string[] = [];
   const lines = createLines({ level: 'debug', write: (text) => void said.push(text) });

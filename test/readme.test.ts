@@ -19,6 +19,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
+import { build as bundle } from 'esbuild';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -57,6 +58,17 @@ before(async () => {
   }
   const build = [TSC, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')];
   execFileSync(process.execPath, build, { stdio: 'pipe' });
+  // The rest of what `npm run build` makes: the pages' scripts.
+  await bundle({
+    entryPoints: ['page', 'pack-page'].map((name) => join(ROOT, `src/client/${name}.ts`)),
+    outdir: join(folder, 'dist/client'),
+    outExtension: { '.js': '.min.js' },
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: 'es2022',
+    logLevel: 'silent',
+  });
   const main = `#!/bin/sh\nexec '${process.execPath}' '${join(folder, packageJson.bin.newel)}' "$@"\n`;
   mkdirSync(join(folder, 'node_modules/.bin'));
   symlinkSync(join(ROOT, 'node_modules/.bin/tsx'), join(folder, 'node_modules/.bin/tsx'));
@@ -117,6 +129,17 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   const report = readFileSync(join(folder, 'report.ndjson'), 'utf8').trimEnd().split('\n');
   assert.equal(report.length, 10);
   assert.ok(report.every((line) => (JSON.parse(line) as { ok: boolean }).ok));
+
+  assert.match(
+    output,
+    /^✔ pack {2}10 events of localhost\/dev for https:\/\/auditor\.example, nonce q3-2026$/m,
+  );
+  const { items } = JSON.parse(readFileSync(join(folder, 'found.json'), 'utf8')) as {
+    items: { event: { outcome: string } }[];
+  };
+  assert.deepEqual([items.length, items[0]?.event.outcome], [1, 'failure']);
+  assert.match(output, /^2 events would be erased$/m);
+  assert.match(output, /^accepted as era_[\w-]{22}/m);
 
   // "Change another one, in the statement or in the checkpoint, and another line fails."
   const receipt = readFileSync(join(folder, 'mine.receipt.json'), 'utf8');

@@ -14,7 +14,7 @@ import { ed25519Signer, ed25519Verifier } from '../formats/note.ts';
 import { formatPolicy } from '../formats/tlog-policy.ts';
 import { formatSkey, formatVkey, KEY_TYPE, newVkey } from '../formats/vkey.ts';
 import { createGuard, openGuard } from '../log/guard.ts';
-import type { Clock } from '../log/clock.ts';
+import { type Clock, systemClock } from '../log/clock.ts';
 import type { Kind } from '../log/identity.ts';
 import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
 import { createLog, openLog } from '../log/log.ts';
@@ -99,7 +99,8 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   try {
     await createLog({ ...made, store, createGuard: (head) => createGuard(guard, head) });
     if (issuer !== undefined) {
-      const keys = await createVaultKeys(paths);
+      const clock = options.clock ?? systemClock;
+      const keys = await createVaultKeys({ paths }, clock.now());
       const log = await openLog({ ...made, verifier, store, guard: await openGuard(guard) });
       try {
         const maxPublishDelayMs = MAX_PUBLISH_DELAY_MS;

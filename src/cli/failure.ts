@@ -1,6 +1,6 @@
 /** What went wrong, for whoever reads it: a line on stderr, or JSON. */
 
-import { EventInvalidError, NewelError } from '../errors.ts';
+import { EventInvalidError, NewelError, SecretFoundError } from '../errors.ts';
 import { formatJsonLine } from './json-line.ts';
 import { paint, printable, type Terminal } from './terminal.ts';
 
@@ -29,7 +29,14 @@ export function failureOf(error: unknown, { where, members }: Circumstances = {}
   const code = error instanceof NewelError ? error.code : 'internal';
   const message = error instanceof Error ? `${error.message}${systemCause(error)}` : String(error);
   const faults = error instanceof EventInvalidError ? { faults: error.faults } : {};
-  return { code, message: where === undefined ? message : `${where}: ${message}`, ...members, ...faults };
+  const findings = error instanceof SecretFoundError ? { findings: error.findings } : {};
+  return {
+    code,
+    message: where === undefined ? message : `${where}: ${message}`,
+    ...members,
+    ...faults,
+    ...findings,
+  };
 }
 
 function textFailure(terminal: Terminal, error: unknown, { where }: Circumstances): string {
@@ -44,13 +51,15 @@ function textFailure(terminal: Terminal, error: unknown, { where }: Circumstance
 }
 
 function faultsOf(error: NewelError): string {
-  if (!(error instanceof EventInvalidError)) return '';
-  return error.faults
-    .map(
-      ({ pointer, detail }) =>
-        `  ${printable(pointer === '' ? '(the event)' : pointer)}  ${printable(detail)}\n`,
-    )
-    .join('');
+  const line = (pointer: string, detail: string): string =>
+    `  ${printable(pointer === '' ? '(the event)' : pointer)}  ${printable(detail)}\n`;
+  if (error instanceof EventInvalidError) {
+    return error.faults.map(({ pointer, detail }) => line(pointer, detail)).join('');
+  }
+  if (error instanceof SecretFoundError) {
+    return error.findings.map(({ pointer, rule }) => line(pointer, rule)).join('');
+  }
+  return '';
 }
 
 /** For these, the message says it all, and a system call behind it adds nothing. */

@@ -4,7 +4,8 @@
  *   DIR/  newel.json          what the log is, and settings of `serve`; written last, so its being there says that init ended
  *         keys/log-ed25519    the key that signs tree heads, as a skey (0600)
  *         keys/statement.jwks the keys of statements, and
- *         keys/master         what records are sealed under: `vault-keys.ts`; of an event log only
+ *         keys/master         what the keys of records are sealed under in the end, and
+ *         keys/epochs         what is between, for a week each: `vault-keys.ts`; of an event log only
  *         policy              C2SP tlog-policy
  *         tokens.json         who may call
  *         db/                 LevelDB
@@ -13,13 +14,18 @@
  * newel.json, read strictly:
  *
  *   {"format":1,"kind":"events","origin":"log.example/bank","issuer":"https://log.example/bank","instance":"5f1c…","url":"https://log.example/bank","serve":{}}
+ *
+ * and `"sources":{"https://bank.example/payments":{"secrets":"redact","sequence":"strict"}}`, `"master_command"` (`master-key.ts`)
+ * and `oidc` (`access/oidc-config.ts`) where JWTs of an issuer are taken as tokens.
  */
 
 import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { hasCode } from '../access/durable-file.ts';
+import { formatOidcConfig, type OidcConfig, parseOidcConfig } from '../access/oidc-config.ts';
 import { NewelError } from '../errors.ts';
 import { assertOrigin } from '../formats/key-name.ts';
+import { parseSourceRules, type SourceRules } from './source-rules.ts';
 import { DISK_FORMAT, type Kind, KINDS } from '../log/identity.ts';
 
 export interface FolderConfig {
@@ -33,6 +39,12 @@ export interface FolderConfig {
   readonly url?: string;
   /** Settings of `serve`, by the names of `settings.ts`. */
   readonly serve: Readonly<Record<string, unknown>>;
+  /** What is special about sources of events, by their names. */
+  readonly sources?: Readonly<Record<string, SourceRules>>;
+  /** A command that prints the master key. */
+  readonly masterCommand?: string;
+  /** Whose JWTs are taken as bearer tokens. */
+  readonly oidc?: OidcConfig;
 }
 
 export interface Folder extends FolderConfig {
@@ -48,6 +60,7 @@ export interface FolderPaths {
   readonly logKey: string;
   readonly statementKeys: string;
   readonly master: string;
+  readonly epochs: string;
   readonly policy: string;
   readonly tokens: string;
   readonly db: string;
@@ -67,6 +80,7 @@ export function folderPaths(dir: string): FolderPaths {
     logKey: join(dir, 'keys', 'log-ed25519'),
     statementKeys: join(dir, 'keys', 'statement.jwks'),
     master: join(dir, 'keys', 'master'),
+    epochs: join(dir, 'keys', 'epochs'),
     policy: join(dir, 'policy'),
     tokens: join(dir, 'tokens.json'),
     db: join(dir, 'db'),
@@ -125,8 +139,24 @@ export async function readFolder(dir: string): Promise<Folder> {
 }
 
 /** The text of newel.json. */
-export function formatFolderConfig({ kind, origin, issuer, instance, url, serve }: FolderConfig): string {
-  const members = { format: DISK_FORMAT, kind, origin, issuer, instance, url, serve };
+export function formatFolderConfig({
+  kind,
+  origin,
+  issuer,
+  instance,
+  url,
+  serve,
+  sources,
+  masterCommand,
+  oidc,
+}: FolderConfig): string {
+  const more = { sources, master_command: masterCommand };
+  const members = { format: DISK_FORMAT, kind, origin, issuer, instance, url, serve, ...more };
+  if (oidc) return formatMembers({ ...members, oidc: formatOidcConfig(oidc) });
+  return formatMembers(members);
+}
+
+function formatMembers(members: Readonly<Record<string, unknown>>): string {
   return `${JSON.stringify(members, undefined, 2)}\n`;
 }
 
@@ -145,7 +175,8 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
     throw spoilt('is not JSON', cause);
   }
   if (!isObject(value)) throw spoilt('is not a JSON object');
-  const { format, kind, origin, issuer, instance, url, serve, ...rest } = value;
+  const { format, kind, origin, issuer, instance, url, serve, oidc, sources, master_command, ...rest } =
+    value;
   if (format !== DISK_FORMAT) {
     const found = typeof format === 'number' ? `format ${format}` : 'no format number';
     throw flaw(`has ${found}, and this newel reads format ${DISK_FORMAT}: see UPGRADING.md`);
@@ -170,14 +201,30 @@ export function parseFolderConfig(text: string, where: string): FolderConfig {
     throw flaw('has a url that is not text: give the public URL in quotes, or remove it');
   if (!isObject(serve))
     throw flaw('has no object serve: it holds the settings of newel serve, and is {} where there are none');
+  if (master_command !== undefined && typeof master_command !== 'string')
+    throw flaw('has a master_command that is not text: give the command in quotes, or remove it');
   return {
     kind: known,
     origin,
     instance,
     serve,
+    ...(sources === undefined ? {} : { sources: parseSourceRules(sources, flaw) }),
+    ...(master_command === undefined ? {} : { masterCommand: master_command }),
     ...(typeof issuer === 'string' ? { issuer } : {}),
     ...(url === undefined ? {} : { url }),
+    ...(oidc === undefined ? {} : { oidc: parseOidc(oidc, where) }),
   };
+}
+
+function parseOidc(value: unknown, where: string): OidcConfig {
+  try {
+    return parseOidcConfig(value);
+  } catch (cause) {
+    if (!(cause instanceof NewelError)) throw cause;
+    throw new NewelError('log_refused', `${where}: ${cause.message}; put it right, or remove oidc`, {
+      cause,
+    });
+  }
 }
 
 /** Whether `value` may be the `iss` of statements: an https URL in visible ASCII, at most 255 characters, as it is kept. */

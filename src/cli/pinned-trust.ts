@@ -71,8 +71,17 @@ export function formatTrust({ trust, path }: PinnedTrust): string {
   return `trust: ${printable(path)}, of ${printable(trust.origin)}\n`;
 }
 
+/** The same of an evidence pack that is checked under keys of its own: what they are worth, and what to compare. */
+export function formatOwnTrust({ origin, vkeys }: Trust, file: string): string {
+  return (
+    `trust: log.json in ${printable(file)} itself, of ${printable(origin)}. Whoever made the pack chose these keys, so what holds\n` +
+    'shows that the pack agrees with itself. Compare them with what the operator of the log has published, or give --trust:\n' +
+    vkeys.map((vkey) => `  ${printable(vkey)}\n`).join('')
+  );
+}
+
 /** The bytes of the policy that `--policy` names, known to be one. */
-async function readPolicy(call: Call): Promise<Uint8Array | undefined> {
+export async function readPolicy(call: Call): Promise<Uint8Array | undefined> {
   const file = call.text('policy');
   if (file === undefined) return undefined;
   const bytes = await readInput(call.terminal, file, 'a tlog-policy', MAX_POLICY_BYTES);

@@ -48,14 +48,18 @@ export function formatProgress(
   const text = `${what} ${grouped(done)} of ${grouped(total)} ${unit}`;
   if (done === 0 || elapsedMs <= 0) return text;
   const perSecond = (done / elapsedMs) * 1000;
-  return `${text}, ${grouped(Math.round(perSecond))} a second, ${formatSeconds((total - done) / perSecond)} to go`;
+  return `${text}, ${formatRate(done, elapsedMs)} a second, ${formatDuration((total - done) / perSecond)} to go`;
 }
 
-function grouped(value: number): string {
+export function formatRate(count: number, elapsedMs: number): string {
+  return grouped(elapsedMs <= 0 ? 0 : Math.round((count / elapsedMs) * 1000));
+}
+
+export function grouped(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-function formatSeconds(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole < 60) return `${whole} s`;
   return whole < 3600

@@ -89,6 +89,6 @@ function headResultOf({ ok, error, level }: ReceiptReport): Check['result'] {
 const MARKS = { ok: '✔', failed: '✘', skipped: '–' } as const;
 const COLOURS = { ok: 'green', failed: 'red', skipped: 'dim' } as const;
 
-function markOf(terminal: Terminal, result: Check['result']): string {
+export function markOf(terminal: Terminal, result: Check['result']): string {
   return paint(terminal, terminal.out, COLOURS[result], MARKS[result]);
 }

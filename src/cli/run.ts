@@ -5,6 +5,8 @@ import { type Command, formatHelp, parseCall } from './command.ts';
 import { config } from './commands/config.ts';
 import { consistency } from './commands/consistency.ts';
 import { dev } from './commands/dev.ts';
+import { disclose } from './commands/disclose.ts';
+import { erase } from './commands/erase.ts';
 import { fsck } from './commands/fsck.ts';
 import { head } from './commands/head.ts';
 import { init } from './commands/init.ts';
@@ -27,10 +29,12 @@ const COMMANDS: readonly Command[] = [
   config,
   submit,
   receipt,
+  disclose,
   verify,
   trust,
   head,
   consistency,
+  erase,
   fsck,
 ];
 

@@ -10,6 +10,9 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Hono } from 'hono';
+import { authenticateWith } from '../access/authenticate.ts';
+import { openOidc } from '../access/oidc.ts';
+import { RateLimits } from '../access/rate-limit.ts';
 import { openTokens, type Tokens } from '../access/tokens.ts';
 import { createApp, createPublicApp, type Site, type Statements } from '../http/app.ts';
 import { listen, type Listening } from '../http/listen.ts';
@@ -18,7 +21,7 @@ import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
 import { openVault } from '../vault/open-vault.ts';
-import type { Issuing } from '../vault/open-claims.ts';
+import type { Preparing } from '../vault/prepare.ts';
 import { PreparePool } from '../vault/prepare-pool.ts';
 import type { Vault } from '../vault/vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
@@ -63,7 +66,13 @@ const GRACE_MS = 5000;
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { folder, settings, lines, acceptClock = false, tryNextPorts = 0 } = options;
-  const opened: Opened = { sockets: [], tokens: undefined, log: undefined, pool: undefined };
+  const opened: Opened = {
+    sockets: [],
+    tokens: undefined,
+    log: undefined,
+    pool: undefined,
+    vault: undefined,
+  };
   let resolveEnded: (end: End) => void;
   const ended = new Promise<End>((resolve) => (resolveEnded = resolve));
   let state: 'starting' | 'serving' | 'ending' = 'starting';
@@ -90,7 +99,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     opened.tokens = tokens;
 
     const { issuer } = folder;
-    const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder.paths);
+    const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder);
     const { log, store } = await openFolderLog(folder, {
       key,
       guard: settings.guard,
@@ -106,7 +115,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     opened.log = log;
     const now = (): number => systemClock.now();
-    if (issuer !== undefined) opened.pool = startPool({ issuer, origin: folder.origin }, lines);
     const vault =
       issuer === undefined || vaultKeys === undefined
         ? undefined
@@ -117,8 +125,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
             issuer,
             now,
             ed25519: { ...nodeEd25519, signAside },
-            ...(opened.pool ? { prepare: opened.pool.prepare } : {}),
+            sources: folder.sources ?? {},
+            epochMs: settings.epochMs,
+            prepareIn: (preparing) => (opened.pool = startPool(preparing, lines))?.prepare,
+            onFailure: (error) => lines.say('error', 'upkeep of the private zone failed', errorFields(error)),
           });
+    opened.vault = vault;
 
     const site: Site = {
       log,
@@ -133,10 +145,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       onRequest: (request) => lines.request(request),
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
     };
+    const oidc = folder.oidc && openOidc(folder.oidc, { onSignal: (signal) => lines.issuer(signal) });
+    const limits = new RateLimits({ rate: settings.rateLimit });
     const app = createApp(site, {
-      authenticate: (authorization) => tokens.authenticate(authorization),
+      authenticate: authenticateWith(tokens, oidc),
+      charge: (principal, count, unit) => limits.charge(principal, count, unit),
       ...(vault ? { vault } : {}),
     });
+    if (vault) {
+      tokens.watch((list) => {
+        const listed = list.map(({ hash: _hash, ...token }) => token);
+        vault.noteTokens(listed).catch((error: unknown) => {
+          lines.say('error', 'a change of the tokens could not be logged', errorFields(error));
+        });
+      });
+    }
     open?.serve(createPublicApp(site));
     main.serve(app);
     state = 'serving';
@@ -161,10 +184,11 @@ interface Opened {
   tokens: Tokens | undefined;
   log: Log | undefined;
   pool: PreparePool | undefined;
+  vault: Vault | undefined;
 }
 
 /** Nothing new comes in before the log finishes what came. Returns whether all closed well. */
-async function closeAll({ sockets, tokens, log, pool }: Opened, lines: Lines): Promise<boolean> {
+async function closeAll({ sockets, tokens, log, pool, vault }: Opened, lines: Lines): Promise<boolean> {
   let clean = true;
   const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
     try {
@@ -176,6 +200,8 @@ async function closeAll({ sockets, tokens, log, pool }: Opened, lines: Lines): P
   };
   await close('the sockets', Promise.all(sockets.map((socket) => socket.close(GRACE_MS))));
   tokens?.close();
+  // It has things to say while the log still takes them.
+  await close('the private zone', vault?.close());
   await close('the log', log?.close());
   await close('the thread that prepares events', pool?.close());
   return clean;
@@ -194,11 +220,11 @@ function limitsOf({
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 96 };
 
 /** From sources there is none: Node does not load TypeScript in a thread, and events are prepared where they arrive. */
-function startPool(issuing: Issuing, lines: Lines): PreparePool | undefined {
+function startPool(preparing: Preparing, lines: Lines): PreparePool | undefined {
   if (import.meta.url.endsWith('.ts')) return undefined;
   const entry = new URL('./prepare-worker.js', import.meta.url);
-  const start = (): Worker => new Worker(entry, { workerData: issuing, resourceLimits: WORKER_LIMITS });
-  return new PreparePool(start, issuing, (error) =>
+  const start = (): Worker => new Worker(entry, { workerData: preparing, resourceLimits: WORKER_LIMITS });
+  return new PreparePool(start, preparing, (error) =>
     lines.say(
       'error',
       'the thread that prepares events died; they are prepared without it',

@@ -9,6 +9,7 @@
 
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
+import { DEFAULT_RATE, MAX_RATE } from '../access/rate-limit.ts';
 import { NewelError } from '../errors.ts';
 import { parseDecimal } from '../formats/decimal.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
@@ -36,6 +37,9 @@ export interface ServeSettings {
   readonly maxRoundEntries: number;
   readonly maxRoundBytes: number;
   readonly publishIntervalMs: number;
+  /** Of a caller that has no rate of its own, a second. */
+  readonly rateLimit: number;
+  readonly epochMs: number;
   readonly logLevel: Level;
 }
 
@@ -71,6 +75,7 @@ interface Setting<T> {
 }
 
 const MiB = 2 ** 20;
+const DAY_MS = 86_400_000;
 
 const SETTINGS = {
   listen: setting({
@@ -140,6 +145,22 @@ const SETTINGS = {
     // room for that, so that no setting breaks what /v1/log says.
     parse: wholeNumber(10, MAX_PUBLISH_DELAY_MS / 2),
   }),
+  rateLimit: setting({
+    flag: 'rate-limit',
+    value: 'COUNT',
+    help: 'events and reads that one caller may send a second, where its token has no rate of its own',
+    unit: 'a second',
+    fallback: `${DEFAULT_RATE}`,
+    parse: wholeNumber(1, MAX_RATE),
+  }),
+  epochMs: setting({
+    flag: 'epoch-days',
+    value: 'DAYS',
+    help: 'how long data keys stay sealed under one key: what is erased opens with nothing after that, at the latest',
+    unit: 'days',
+    fallback: '7',
+    parse: (text) => DAY_MS * wholeNumber(1, 365)(text),
+  }),
   logLevel: setting({
     flag: 'log-level',
     value: 'LEVEL',
@@ -185,6 +206,8 @@ export function resolveSettings(sources: SettingSources): {
     maxRoundEntries: required(SETTINGS.maxRoundEntries),
     maxRoundBytes: required(SETTINGS.maxRoundBytes),
     publishIntervalMs: required(SETTINGS.publishIntervalMs),
+    rateLimit: required(SETTINGS.rateLimit),
+    epochMs: required(SETTINGS.epochMs),
     logLevel: required(SETTINGS.logLevel),
   };
   return { settings, rows };

@@ -3,7 +3,8 @@
  *
  *   keys/statement.jwks   {"keys":[{"kty":"OKP","crv":"Ed25519","x":"…","d":"…","kid":"…"}, …]}   RFC 7517, RFC 8037
  *                         the first signs statements; those after it are its retired predecessors, without `d`
- *   keys/master           32 bytes in base64url and a newline: what all records are sealed under in the end
+ *   keys/master           what all else is sealed under in the end (`master-key.ts`)
+ *   keys/epochs           what data keys are sealed under, for a week each (`epoch-file.ts`)
  */
 
 import { randomBytes } from 'node:crypto';
@@ -13,35 +14,61 @@ import { NewelError } from '../errors.ts';
 import { formatBase64Url, parseBase64Url } from '../formats/base64url.ts';
 import { type JsonValue, parseJson } from '../formats/json.ts';
 import { formatJwk, parseJwk } from '../formats/jwk.ts';
+import type { EpochFile } from '../vault/epochs.ts';
 import type { StatementKeys } from '../vault/statement-key.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
+import { createEpochFile, epochFile } from './epoch-file.ts';
 import type { FolderPaths } from './folder.ts';
 import { assertPrivate } from './log-key.ts';
+import { createMaster, type MasterSources, readMaster } from './master-key.ts';
 
 export interface VaultKeys {
   /** 32 bytes. */
   readonly master: Uint8Array;
+  readonly epochs: EpochFile;
   readonly statementKeys: StatementKeys;
 }
 
+/** Whose keys: what of a folder says where they are. */
+export interface KeyFolder {
+  readonly paths: FolderPaths;
+  readonly masterCommand?: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
 const KEY_BYTES = 32;
 
-/** Makes both files. */
-export async function createVaultKeys(paths: FolderPaths): Promise<VaultKeys> {
-  const master = Uint8Array.from(randomBytes(KEY_BYTES));
+/** Makes them; the master key only where nothing else gives it. */
+export async function createVaultKeys(
+  folder: KeyFolder,
+  nowMs: number,
+  env: Env = process.env,
+): Promise<VaultKeys> {
+  const { paths } = folder;
   const seed = Uint8Array.from(randomBytes(KEY_BYTES));
   const { kid, ...jwk } = formatJwk(nodeEd25519.publicKey(seed));
   const jwks = { keys: [{ ...jwk, d: formatBase64Url(seed), kid }] };
   await createFile(paths.statementKeys, `${JSON.stringify(jwks, undefined, 2)}\n`);
-  await createFile(paths.master, `${formatBase64Url(master)}\n`);
-  return { master, statementKeys: { seed, retired: [] } };
+  const master = await createMaster(masterSources(folder, env));
+  const epochs = await createEpochFile(paths.epochs, master, nowMs);
+  return { master, epochs, statementKeys: { seed, retired: [] } };
 }
 
 /** Throws `log_refused` where one is missing, open to others, or damaged. */
-export async function readVaultKeys(paths: FolderPaths): Promise<VaultKeys> {
+export async function readVaultKeys(folder: KeyFolder, env: Env = process.env): Promise<VaultKeys> {
+  const { paths } = folder;
+  const statementKeys = await readKeyFile(paths.statementKeys, parseStatementKeys);
+  const master = await readMaster(masterSources(folder, env));
+  return { statementKeys, master, epochs: epochFile(paths.epochs, master) };
+}
+
+function masterSources({ paths, masterCommand }: KeyFolder, env: Env): MasterSources {
   return {
-    statementKeys: await readKeyFile(paths.statementKeys, parseStatementKeys),
-    master: await readKeyFile(paths.master, parseMaster),
+    env,
+    command: masterCommand,
+    path: paths.master,
+    readFile: (path) => readKeyFile(path, (text) => text),
   };
 }
 
@@ -55,10 +82,6 @@ async function readKeyFile<T>(path: string, parse: (text: string) => T): Promise
       cause,
     });
   }
-}
-
-function parseMaster(text: string): Uint8Array {
-  return keyBytes(text.replace(/\n$/, ''));
 }
 
 function parseStatementKeys(text: string): StatementKeys {

@@ -9,7 +9,7 @@
  */
 
 import { pino, stdTimeFunctions } from 'pino';
-import type { TokensSignal } from '../access/signals.ts';
+import type { IssuerSignal, TokensSignal } from '../access/signals.ts';
 import type { AnsweredRequest } from '../http/signals.ts';
 import type { LogSignal } from '../log/signals.ts';
 
@@ -26,6 +26,7 @@ export interface LinesOptions {
 export interface Lines {
   log(signal: LogSignal): void;
   tokens(signal: TokensSignal): void;
+  issuer(signal: IssuerSignal): void;
   request(request: AnsweredRequest): void;
   /** Anything else: what the process is doing. */
   say(level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -93,6 +94,17 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
           return logger.error(
             errorFields(signal.error),
             'token list not readable: the last good one stays in force',
+          );
+      }
+    },
+    issuer(signal) {
+      switch (signal.event) {
+        case 'issuer_keys_read':
+          return logger.debug({ keys: signal.keys }, 'keys of the issuer of JWTs read');
+        case 'issuer_unreachable':
+          return logger.error(
+            errorFields(signal.error),
+            'keys of the issuer of JWTs not readable: JWTs are refused once those that were read are too old',
           );
       }
     },

@@ -22,6 +22,8 @@ test('config prints each value and where it comes from', async (t) => {
   assert.match(out, /^max-queue +8192 entries +default$/m);
   assert.match(out, /^guard +.*data\.guard +default$/m);
   assert.match(out, /^public-url +– +default$/m);
+  assert.match(out, /^rate-limit +20000 a second +default$/m);
+  assert.match(out, /^oidc +– +default$/m);
 
   const json = await runCli(['config', '--json'], { cwd, env });
   const shown: unknown = JSON.parse(json.out);
@@ -33,4 +35,17 @@ test('config prints each value and where it comes from', async (t) => {
     source: 'NEWEL_LISTEN',
     env: 'NEWEL_LISTEN',
   });
+
+  const oidc = {
+    issuer: 'https://id.example',
+    audience: 'https://log.example',
+    role_claim: 'roles',
+    roles: { auditor: 'audit' },
+  };
+  await writeFile(
+    folder.paths.config,
+    text.replace('"serve": {}', `"serve": {}, "oidc": ${JSON.stringify(oidc)}`),
+  );
+  const jwt = await runCli(['config'], { cwd });
+  assert.match(jwt.out, /^oidc +https:\/\/id\.example +newel\.json$/m);
 });

@@ -9,6 +9,7 @@ import {
   parseFolderConfig,
   readFolder,
 } from '../../src/cli/folder.ts';
+import { oidcConfig } from '../support/issuer.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const CONFIG: FolderConfig = {
@@ -23,6 +24,8 @@ test('newel.json is read back as it was written', () => {
   assert.deepEqual(parseFolderConfig(formatFolderConfig(CONFIG), 'newel.json'), CONFIG);
   const { url: _, ...without } = CONFIG;
   assert.deepEqual(parseFolderConfig(formatFolderConfig(without), 'newel.json'), without);
+  const withIssuer = { ...CONFIG, oidc: oidcConfig() };
+  assert.deepEqual(parseFolderConfig(formatFolderConfig(withIssuer), 'newel.json'), withIssuer);
 });
 
 test('whatever is not exactly a newel.json is refused, saying what to do', () => {
@@ -48,6 +51,7 @@ test('whatever is not exactly a newel.json is refused, saying what to do', () =>
     ['a url that is a number', { ...good, url: 8080 }, /has a url/],
     ['no serve', { ...good, serve: undefined }, /has no object serve/],
     ['a list as serve', { ...good, serve: [] }, /has no object serve/],
+    ['an issuer that is none', { ...good, oidc: {} }, /newel\.json: oidc has no issuer .*put it right/],
   ];
   for (const [what, value, message] of flawed) {
     assert.throws(

@@ -25,7 +25,7 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const dir = join(cwd, 'log');
   assert.deepEqual((await readdir(dir)).toSorted(), ['db', 'keys', 'newel.json', 'policy', 'tokens.json']);
   for (const name of ['', 'keys']) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o700, name);
-  const keys = ['log-ed25519', 'master', 'statement.jwks'];
+  const keys = ['epochs', 'log-ed25519', 'master', 'statement.jwks'];
   assert.deepEqual((await readdir(join(dir, 'keys'))).toSorted(), keys);
   const files = ['newel.json', 'policy', 'tokens.json', '../log.guard', ...keys.map((key) => `keys/${key}`)];
   for (const name of files) {

@@ -14,6 +14,8 @@ const COMMANDS = [
   'submit',
   'receipt',
   'verify',
+  'disclose',
+  'erase',
   'trust',
   'head',
   'consistency',

@@ -37,6 +37,7 @@ test('defaults serve on this machine alone, with the guard beside the folder', (
   assert.equal(settings.guard, '/srv/log.guard');
   assert.equal(settings.maxQueueEntries, 8192);
   assert.equal(settings.maxQueueBytes, 64 * 2 ** 20);
+  assert.equal(settings.rateLimit, 20_000);
   assert.equal(settings.logLevel, 'info');
   assert.ok(rows.every(({ source }) => source === 'default'));
 });
@@ -75,6 +76,8 @@ test('every setting can come from each of its three places', () => {
     'max-round': '6',
     'max-round-bytes': '100001',
     'publish-interval-ms': '50',
+    'rate-limit': '7',
+    'epoch-days': '3',
     'log-level': 'debug',
   };
   const { rows } = settle({});

@@ -255,43 +255,75 @@ test('the token is from --token-file, NEWEL_TOKEN or client.json, in this order,
   }
 });
 
-test('where the log is not reached it exits with 3, and the event can be sent again as the same one', async (t) => {
-  const { submit, save, url, token, size } = await setUp(t);
-  await save('two.ndjson', `${JSON.stringify(flat())}\n${JSON.stringify(flat())}`);
-  // Takes the second event, and then its answer is lost, however often.
-  let posts = 0;
-  const lossy = await serve(t, (request, response) => {
+/** A way to the log that loses answers: those to the requests that `isLost` says, by their number from 0. */
+async function lossy(t: TestContext, url: string, isLost: (request: number) => boolean): Promise<string> {
+  let requests = 0;
+  return serve(t, (request, response) => {
     void (async () => {
       const body: Uint8Array[] = [];
       for await (const chunk of request) body.push(chunk as Uint8Array);
-      const { authorization = '' } = request.headers;
-      const headers = { Authorization: authorization, 'Content-Type': 'application/json' };
-      const answer = await fetchDescribed(`${url}${request.url}`, {
-        method: 'POST',
-        headers,
-        body: Buffer.concat(body),
-      });
+      const { authorization = '', accept = '', 'content-type': type = '' } = request.headers;
+      const headers = { Authorization: authorization, Accept: accept, 'Content-Type': type };
+      Object.assign(headers, { Prefer: String(request.headers['prefer'] ?? '') });
+      const sent = { method: 'POST', headers, body: Buffer.concat(body) };
+      const answer = await fetchDescribed(`${url}${request.url}`, sent);
       const receipt = await answer.text();
-      if (posts++ > 0) request.socket.destroy();
+      if (isLost(requests++)) request.socket.destroy();
       else response.writeHead(answer.status).end(receipt);
     })();
   });
+}
+
+test('where the log is not reached it exits with 3, and the event can be sent again as the same one', async (t) => {
+  const { submit, save, url, token, size } = await setUp(t);
+  await save('one.json', flat());
+  const way = await lossy(t, url, () => true);
   const env = { NEWEL_TOKEN: token };
-  const { code, out, err } = await submit(['two.ndjson', '--url', lossy, '--trust', 'log.json'], { env });
-  assert.deepEqual([code, linesOf(out).length], [3, 1], err);
-  assert.ok(err.startsWith(`newel: two.ndjson:2: ${lossy}: the log does not answer`), err);
-  assert.ok(posts > 2, 'it was tried again');
+  const { code, out, err } = await submit(['one.json', '--url', way, '--trust', 'log.json'], { env });
+  assert.deepEqual([code, out], [3, ''], err);
+  assert.ok(err.startsWith(`newel: one.json:1: ${way}: the log does not answer`), err);
   const [, id] = ID_TO_GIVE.exec(err) ?? [];
-  assert.match(err, /^To go on from here: newel submit two\.ndjson --skip 1$/m);
-  assert.equal(await size(), 3, 'logged once');
+  assert.equal(await size(), 2, 'logged once');
 
   await save('again.json', flat({ id: id! }));
   assert.equal((await submit(['again.json'])).code, 0);
-  assert.equal(await size(), 3, 'the same event');
+  assert.equal(await size(), 2, 'the same event');
 
   const nobody = ['--url', 'http://127.0.0.1:9', '--trust', 'log.json'];
   const closed = await submit(['again.json', ...nobody], { env });
   assert.deepEqual([closed.code, closed.out], [3, '']);
+});
+
+test('of several events that may be logged, those without an id are kept with the one that they were sent with', async (t) => {
+  const { cwd, submit, save, url, token, size } = await setUp(t);
+  const events = [flat(), flat({ id: 'own' }), flat()];
+  await save('three.ndjson', events.map((event) => JSON.stringify(event)).join('\n'));
+  const way = await lossy(t, url, () => true);
+  const env = { NEWEL_TOKEN: token };
+  const args = ['three.ndjson', '--url', way, '--trust', 'log.json', '--out', 'my receipts'];
+  const { code, out, err } = await submit(args, { env });
+  assert.deepEqual([code, out], [3, ''], err);
+  assert.ok(err.startsWith(`newel: three.ndjson:1: ${way}: the log does not answer`), err);
+  assert.match(err, /^It and the events after it, 3 in all, may be logged or not; /m);
+  assert.match(err, /^To go on from after them: newel submit three\.ndjson --skip 3$/m);
+  const [, file = ''] = /^newel submit '(my receipts\/unsure-[0-9a-f]{12}\.ndjson)'$/m.exec(err) ?? [];
+  assert.equal((await stat(join(cwd, file))).mode & 0o777, 0o600);
+  assert.equal(await size(), 4);
+  const again = await submit([file]);
+  assert.deepEqual([again.code, linesOf(again.out).length], [0, 3], again.err);
+  assert.equal(await size(), 4, 'the same events');
+
+  const owned = events.map((event, i) => JSON.stringify({ ...event, id: `own-${i}` })).join('\n');
+  await save('owned.ndjson', owned);
+  const named = await submit(['owned.ndjson', '--url', way, '--trust', 'log.json'], { env });
+  assert.ok(!/unsure|give it/.test(named.err), named.err);
+  assert.equal((await submit(['owned.ndjson'])).code, 0);
+  assert.equal(await size(), 7);
+
+  const json = await submit(['three.ndjson', '--json', '--url', way, '--trust', 'log.json'], { env });
+  const { error } = JSON.parse(json.err) as { error: JsonObject };
+  assert.deepEqual([error['code'], error['line'], error['logged']], ['unreachable', 1, 0]);
+  assert.match(JSON.stringify(error['unsure']), /^"unsure-[0-9a-f]{12}\.ndjson"$/);
 });
 
 test('an answer that is not true under the pinned keys is said to be none, and no receipt is written', async (t) => {

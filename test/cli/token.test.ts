@@ -58,6 +58,8 @@ test('a token holds what was asked for, and list shows it without the secret', a
     'b',
     '--expires',
     '12h',
+    '--rate',
+    '200',
     '--json',
   ];
   const before = Date.now();
@@ -67,17 +69,19 @@ test('a token holds what was asked for, and list shows it without the secret', a
   assert.ok(typeof made === 'object' && made !== null && 'token' in made && 'expires' in made);
   const [, kept] = await listTokens(folder.paths.tokens);
   assert.ok(kept?.expiresMs !== undefined);
-  assert.deepEqual([kept.name, kept.role, kept.sources], ['eye', 'submit', ['a', 'b']]);
+  assert.deepEqual([kept.name, kept.role, kept.sources, kept.rate], ['eye', 'submit', ['a', 'b'], 200]);
   assert.equal(kept.expiresMs - kept.createdMs, 12 * 3_600_000);
   assert.ok(kept.createdMs >= before && made.expires === new Date(kept.expiresMs).toISOString());
 
   const list = await runCli(['token', 'list'], { cwd, env });
-  assert.match(list.out, /^name +role +sources +created +expires$/m);
-  assert.match(list.out, /^eye +submit +a b +\S+Z +\S+Z$/m);
-  assert.match(list.out, /^app +submit +s +\S+Z +never$/m);
+  assert.match(list.out, /^name +role +sources +created +expires +rate$/m);
+  assert.match(list.out, /^eye +submit +a b +\S+Z +\S+Z +200\/s$/m);
+  assert.match(list.out, /^app +submit +s +\S+Z +never +–$/m);
   const json = await runCli(['token', 'list', '--json'], { cwd, env });
   const shown: unknown = JSON.parse(json.out);
   assert.ok(Array.isArray(shown) && shown.length === 2);
+  const rates = (shown as { rate?: number }[]).map(({ rate }) => rate);
+  assert.deepEqual(rates, [undefined, 200]);
   for (const text of [list.out, json.out])
     assert.ok(!text.includes(kept.hash) && !text.includes(String(made.token)));
 });
@@ -97,6 +101,12 @@ test('sources go with the role submit: the others take none, and list says what 
     ],
     [['x', '--role', 'submit', '--source', ' x'], /--source is not 1 to 255 visible ASCII characters/],
     [['x', '--role', 'submit', '--source', 's', '--source', ''], /--source is not 1 to 255/],
+    [
+      ['x', '--role', 'submit', '--source', 's', '--source', 'newel:log'],
+      /--source begins with newel:, which/,
+    ],
+    [['x', '--role', 'audit', '--rate', '0'], /--rate is not a whole number from 1 to 1000000/],
+    [['x', '--role', 'audit', '--rate', '1e3'], /--rate is not a whole number/],
     [
       ['x', '--role', 'submit', ...Array.from({ length: 65 }, (_, i) => `--source=${i}`)],
       /--source is given more than 64 times/,
@@ -118,9 +128,9 @@ test('sources go with the role submit: the others take none, and list says what 
   const { tokens } = folder.paths;
   await createToken(tokens, { name: 'old', role: 'audit', sources: ['s'], nowMs: Date.now() });
   const list = await runCli(['token', 'list'], { cwd });
-  assert.match(list.out, /^eye +audit +all +\S+Z +never$/m);
-  assert.match(list.out, /^old +audit +all +\S+Z +never$/m);
-  assert.match(list.out, /^ops +admin +– +\S+Z +never$/m);
+  assert.match(list.out, /^eye +audit +all +\S+Z +never +–$/m);
+  assert.match(list.out, /^old +audit +all +\S+Z +never +–$/m);
+  assert.match(list.out, /^ops +admin +– +\S+Z +never +–$/m);
   const json = await runCli(['token', 'list', '--json'], { cwd });
   const shown = JSON.parse(json.out) as { name: string; sources?: string[] }[];
   assert.deepEqual(

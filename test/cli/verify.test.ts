@@ -173,7 +173,7 @@ test('all files are looked at, and the exit code is the gravest', async (t) => {
   await mkdir(join(cwd, 'folder'));
   const unreadable: readonly [string, RegExp][] = [
     ['missing.json', /missing\.json cannot be read: give a file that is a receipt/],
-    ['folder', /folder cannot be read/],
+    ['folder', /folder: pack has no manifest\.json/],
     ['spoilt.json', /spoilt\.json: receipt is not JSON that can be read/],
     ['empty.json', /empty\.json: receipt is not JSON that can be read/],
     ['other.json', /other\.json: receipt has no event_id/],

@@ -83,14 +83,17 @@ test('what an operator must see is graver than info', () => {
   lines.log({ event: 'fatal', error: new Error('disk full') });
   lines.tokens({ event: 'tokens_read', tokens: 2 });
   lines.tokens({ event: 'tokens_unreadable', error: new NewelError('malformed', 'not JSON') });
+  lines.issuer({ event: 'issuer_keys_read', keys: 2 });
+  lines.issuer({ event: 'issuer_unreachable', error: new NewelError('unreachable', 'no whole answer') });
   lines.request({ method: 'GET', route: '/v1/log', status: 500, durationMs: 2 });
   assert.deepEqual(
     written.map(({ level }) => level),
-    ['warn', 'warn', 'warn', 'error', 'error', 'error', 'error'],
+    ['warn', 'warn', 'warn', 'error', 'error', 'error', 'error', 'error'],
   );
   assert.equal(written[4]!['error'], 'disk full');
   assert.equal(written[5]!['code'], 'malformed');
-  assert.equal(written[6]!['route'], '/v1/log');
+  assert.equal(written[6]!['code'], 'unreachable');
+  assert.equal(written[7]!['route'], '/v1/log');
 });
 
 test('an error is told with its code and its causes; only a bug has a stack', () => {

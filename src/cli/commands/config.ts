@@ -28,6 +28,7 @@ async function runConfig(call: Call): Promise<number> {
     env: terminal.env,
     cwd: terminal.cwd,
   });
+  const oidcSource = folder.oidc ? 'newel.json' : 'default';
   if (call.json) {
     const shown = rows.map(({ flag, env, value, unit, source }) => ({
       setting: flag,
@@ -36,10 +37,18 @@ async function runConfig(call: Call): Promise<number> {
       source,
       env,
     }));
-    terminal.out.write(formatJsonLine(shown));
+    const oidc = {
+      setting: 'oidc',
+      value: folder.oidc?.issuer ?? null,
+      unit: null,
+      source: oidcSource,
+      env: null,
+    };
+    terminal.out.write(formatJsonLine([...shown, oidc]));
     return EXIT.ok;
   }
-  const table = rows.map(({ flag, value, unit, source }) => [
+  const oidc = { flag: 'oidc', value: folder.oidc?.issuer, unit: undefined, source: oidcSource };
+  const table = [...rows, oidc].map(({ flag, value, unit, source }) => [
     flag,
     value === undefined ? '–' : `${value}${unit === undefined ? '' : ` ${unit}`}`,
     source === 'default' ? paint(terminal, terminal.out, 'dim', source) : source,

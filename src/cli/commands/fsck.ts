@@ -170,20 +170,37 @@ async function checkPrivateZone(
   total: number,
 ): Promise<readonly Finding[]> {
   if (issuer === undefined) return [];
-  const { master } = await readVaultKeys(paths);
+  const { master, epochs } = await readVaultKeys({ paths });
   const progress = startProgress(terminal, 'opening', 'records');
   const findings: Finding[] = [];
+  const say = (problems: readonly string[]): void =>
+    void findings.push(...problems.map((problem) => ({ path: 'records', problem })));
   try {
-    const check = await openRecordChecker({ store, master, issuing: { issuer, origin } });
     const source = storeSource(store);
+    const readBundle = async (index: number, width: number): Promise<readonly Uint8Array[] | undefined> => {
+      const bundle = await source.read(formatTilePath({ kind: 'entries', index, width }));
+      return bundle && parseEntries(bundle, width);
+    };
+    const records = await openRecordChecker({
+      store,
+      master,
+      epochs: await epochs.read(),
+      issuing: { issuer, origin },
+      async readEntries(first, count) {
+        const index = Math.floor(first / TILE_WIDTH);
+        const width = Math.min(TILE_WIDTH, total - index * TILE_WIDTH);
+        const at = first - index * TILE_WIDTH;
+        return width > at ? ((await readBundle(index, width)) ?? []).slice(at, at + count) : [];
+      },
+    });
     for (let first = 0; first < total; first += TILE_WIDTH) {
       const width = Math.min(TILE_WIDTH, total - first);
-      const bundle = await source.read(formatTilePath({ kind: 'entries', index: first / TILE_WIDTH, width }));
       // A bundle that is missing or damaged is a finding among the public files.
-      const problems = bundle ? await check(first, parseEntries(bundle, width)) : [];
-      findings.push(...problems.map((problem) => ({ path: 'records', problem })));
+      const entries = await readBundle(first / TILE_WIDTH, width);
+      say(entries ? await records.check(first, entries) : []);
       progress.update({ done: first + width, total });
     }
+    say(await records.end());
   } catch (error) {
     if (!(error instanceof NewelError)) throw error;
     findings.push({ path: 'records', problem: error.message });

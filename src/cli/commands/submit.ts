@@ -1,35 +1,36 @@
 /** `newel submit`: sends events, and keeps the receipt of each. */
 
-import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Level } from '../../client/level.ts';
-import { LevelNotMetError, Newel, type Submittable } from '../../client/newel.ts';
-import type { Receipt } from '../../client/receipt.ts';
-import { checkReceipt } from '../../client/report.ts';
+import { BatchRefusedError } from '../../client/batch-post.ts';
+import { Newel } from '../../client/newel.ts';
 import { NewelError } from '../../errors.ts';
-import type { JsonObject } from '../../formats/json.ts';
 import { FileReceiptStore } from '../../node.ts';
 import { readClientConfig, readToken, TOKEN_OPTIONS, urlOf } from '../client-config.ts';
 import { type Call, type Command, usage } from '../command.ts';
+import { groupsOf } from '../event-groups.ts';
 import { readEvents } from '../event-texts.ts';
 import { EXIT } from '../exit-code.ts';
 import { openInput } from '../input-file.ts';
-import { formatJsonLine } from '../json-line.ts';
 import { LEVEL_OPTION, levelOf } from '../level-option.ts';
+import { makeOutFolder } from '../out-folder.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
-import { sayStopped, type SubmitProgress } from '../submit-stopped.ts';
-import { formatCount, paint, printable } from '../terminal.ts';
+import { type Pending, pendingOf, sendGroup, sendWhole, type Submission } from '../submit-group.ts';
+import { bytesOf, SubmitMeter } from '../submit-progress.ts';
+import { sayRefused, sayStopped, type SubmitProgress } from '../submit-stopped.ts';
+import { formatCount, printable } from '../terminal.ts';
 
 export const submit: Command = {
   name: 'submit',
   summary: 'send events to a log, and keep their receipts',
-  usage: ['FILE|- [--level witnessed] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]'],
+  usage: [
+    'FILE|- [--atomic] [--level witnessed] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]',
+  ],
   about:
-    'FILE holds one event, an event a line (NDJSON), or an array of events; - reads what is piped in. Events are sent one\n' +
-    'after the other, so that the log has them in the order of the file, and each receipt is verified and written to\n' +
+    'FILE holds one event, an event a line (NDJSON), or an array of events; - reads what is piped in. Events are sent in\n' +
+    'batches, in the order of the file, and the log has them in that order; each receipt is verified and written to\n' +
     'DIR/<event_id>.receipt.json, for its owner alone: it holds the event. Stops at the first event that is not taken,\n' +
-    'and says how to go on; an event with an id can be sent again, however often, and is logged once.\n' +
+    'with all before it logged and none after it, and says how to go on; an event with an id can be sent again, however\n' +
+    'often, and is logged once. With --atomic all events are logged or none, in one batch, which a log bounds.\n' +
     'Exit codes: 1 an event was refused · 3 the file cannot be read, or the log not reached: send it again later ·\n' +
     '4 all are logged, and the level asked for is not reached yet (newel receipt upgrade)',
   options: {
@@ -37,21 +38,12 @@ export const submit: Command = {
     ...TOKEN_OPTIONS,
     level: LEVEL_OPTION,
     out: { value: 'DIR', help: 'the folder for receipts, made where it is missing (default: this one)' },
+    atomic: { help: 'log all events of the file, or none of them' },
     skip: { value: 'COUNT', help: 'pass over as many events at the beginning of the file' },
   },
   positionals: [1, 1],
   run: runSubmit,
 };
-
-/** What all events of a call have in common. */
-interface Submission {
-  readonly call: Call;
-  readonly newel: Newel;
-  readonly store: FileReceiptStore;
-  readonly level: Level;
-  readonly file: string;
-  readonly out: string;
-}
 
 async function runSubmit(call: Call): Promise<number> {
   const { terminal } = call;
@@ -60,16 +52,23 @@ async function runSubmit(call: Call): Promise<number> {
   const skip = skipOf(call);
   const out = call.text('out') ?? '.';
   const newel = await openNewel(call);
-  const folder = await makeFolder(resolve(terminal.cwd, out));
-  const submission: Submission = { call, newel, store: new FileReceiptStore(folder), level, file, out };
-
+  const folder = await makeOutFolder(resolve(terminal.cwd, out));
   const progress: SubmitProgress = { read: 0, skipped: 0, logged: 0, below: 0, current: undefined };
+  const meter = new SubmitMeter(terminal, await bytesOf(terminal, file));
+  const store = new FileReceiptStore(folder);
+  const submission: Submission = { call, newel, store, level, file, out, meter, progress };
   try {
-    await submitEach(submission, progress, skip);
+    const events = eventsOf(submission, skip);
+    if (call.has('atomic')) await submitWhole(submission, events);
+    else for await (const group of groupsOf(events)) await sendGroup(submission, group);
+    assertSome(progress);
   } catch (error) {
+    meter.clear();
     if (!(error instanceof NewelError) || error.code === 'usage') throw error;
+    if (error instanceof BatchRefusedError) return sayRefused(submission, error);
     return sayStopped(call, file, progress, error);
   }
+  meter.clear();
   if (progress.below === 0) return EXIT.ok;
   const later = `newel receipt upgrade ${join(out, '*.receipt.json')}`;
   terminal.err.write(
@@ -78,31 +77,39 @@ async function runSubmit(call: Call): Promise<number> {
   return EXIT.below;
 }
 
-async function submitEach(submission: Submission, progress: SubmitProgress, skip: number): Promise<void> {
-  const { call, file } = submission;
-  for await (const { line, event } of readEvents(
-    openInput(call.terminal, file, 'JSON, of one event or several'),
-  )) {
+/** The events of the file that are not passed over. */
+async function* eventsOf(
+  { call, file, meter, progress }: Submission,
+  skip: number,
+): AsyncGenerator<Pending, void> {
+  const chunks = meter.count(openInput(call.terminal, file, 'JSON, of one event or several'));
+  for await (const { line, event } of readEvents(chunks)) {
     progress.read++;
-    if (progress.skipped < skip) {
-      progress.skipped++;
-      continue;
-    }
-    // Given here and not on the way, so that it can be told where the outcome is not known.
-    const givenId = event['id'] === undefined ? randomBytes(16).toString('base64url') : undefined;
-    progress.current = { line, givenId };
-    const isReached = await submitOne(
-      submission,
-      line,
-      givenId === undefined ? event : { ...event, id: givenId },
-    );
-    progress.current = undefined;
-    progress.logged++;
-    if (!isReached) progress.below++;
+    if (progress.skipped < skip) progress.skipped++;
+    else yield pendingOf(event, line);
   }
-  if (progress.read === 0) throw new NewelError('malformed', 'there is no event in it');
-  if (progress.logged === 0)
-    throw usage(submit, `--skip passes over all there is, ${formatCount(progress.read, 'event')}`);
+}
+
+function assertSome({ read, logged }: SubmitProgress): void {
+  if (read === 0) throw new NewelError('malformed', 'there is no event in it');
+  if (logged === 0) {
+    throw usage(submit, `--skip passes over all there is, ${formatCount(read, 'event')}`);
+  }
+}
+
+/** Far more than any log takes in one round, which then says how much that is. */
+const MAX_ATOMIC_EVENTS = 10_000;
+
+/** Sends all events in one batch. Throws `BatchRefusedError` where one of them is refused. */
+async function submitWhole(submission: Submission, events: AsyncIterable<Pending>): Promise<void> {
+  const all: Pending[] = [];
+  for await (const pending of events) {
+    if (all.push(pending) > MAX_ATOMIC_EVENTS) {
+      throw new NewelError('too_large', `--atomic takes at most ${MAX_ATOMIC_EVENTS} events`);
+    }
+  }
+  submission.progress.lines = all.map(({ line }) => line);
+  if (all.length > 0) await sendWhole(submission, all);
 }
 
 /** Throws what `openRemote` and `readToken` throw. Says where the keys are from, if nobody pinned them. */
@@ -119,77 +126,6 @@ async function openNewel(call: Call): Promise<Newel> {
   }
   if (pinnedBy === undefined) call.terminal.err.write(`log keys ${formatPin(remote)}\n`);
   return new Newel({ url, token, trust });
-}
-
-async function makeFolder(path: string): Promise<string> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    // Before anything is sent: an event whose receipt cannot be kept is logged all the same.
-    await access(path, constants.W_OK | constants.X_OK);
-    return path;
-  } catch (cause) {
-    throw new NewelError('unreachable', `${path} cannot be written to: give another folder as --out`, {
-      cause,
-    });
-  }
-}
-
-/** Submits an event and keeps its receipt. Whether the level asked for was reached. */
-async function submitOne(
-  { call, newel, store, level, out }: Submission,
-  line: number,
-  event: JsonObject,
-): Promise<boolean> {
-  let receipt: Receipt;
-  let isReached = true;
-  try {
-    receipt = await newel.submit(submittable(event), { level });
-  } catch (error) {
-    if (!(error instanceof LevelNotMetError)) throw at(newel.url, error);
-    ({ receipt } = error);
-    isReached = false;
-  }
-  const path = join(out, `${receipt.event_id}.receipt.json`);
-  try {
-    await store.put(receipt);
-  } catch (cause) {
-    const message = `${receipt.event_id} is logged, and its receipt cannot be written to ${path}`;
-    throw new NewelError('unreachable', message, { cause });
-  }
-  // Not the level that the receipt says of itself.
-  const { level: proven } = checkReceipt(receipt, { trust: newel.trust });
-  sayReceipt(call, { ...receipt, level: proven ?? level }, path, line, isReached);
-  return isReached;
-}
-
-/** The failure, with the URL that did not answer. */
-function at(url: string, error: unknown): unknown {
-  if (!(error instanceof NewelError) || error.code !== 'unreachable') return error;
-  return new NewelError(error.code, `${url}: ${error.message}`, { cause: error.cause });
-}
-
-/** What the schema says of an event is for the log to check: it answers with all faults at once. */
-function submittable(event: JsonObject): Submittable {
-  return event as unknown as Submittable;
-}
-
-function sayReceipt(
-  { terminal, json }: Call,
-  receipt: Receipt,
-  file: string,
-  line: number,
-  isReached: boolean,
-): void {
-  const { out } = terminal;
-  if (json) {
-    const { statement: _statement, proof: _proof, ...shown } = receipt;
-    out.write(formatJsonLine({ ...shown, line, file }));
-    return;
-  }
-  const mark = isReached ? paint(terminal, out, 'green', '✔') : paint(terminal, out, 'dim', '–');
-  out.write(
-    `${mark} ${printable(file)}  leaf ${receipt.leaf_index} of ${printable(receipt.log)}, ${receipt.level}\n`,
-  );
 }
 
 const COUNT = /^(0|[1-9][0-9]{0,8})$/;

@@ -1,14 +1,10 @@
 /** `newel token`: who may call. Works while the log is served, which reads the list again within a second. */
 
-import {
-  createToken,
-  isSource,
-  listTokens,
-  MAX_SOURCES,
-  revokeToken,
-  type TokenRecord,
-} from '../../access/token-list.ts';
 import { isRole, type Role } from '../../access/principal.ts';
+import { isRate, MAX_RATE } from '../../access/rate-limit.ts';
+import { isOwnSource, isSource, MAX_SOURCES } from '../../access/source.ts';
+import { createToken, listTokens, revokeToken, type TokenRecord } from '../../access/token-list.ts';
+import { isDecimal } from '../../formats/decimal.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { EXIT } from '../exit-code.ts';
@@ -20,8 +16,8 @@ export const token: Command = {
   name: 'token',
   summary: 'make, list and revoke the tokens of callers',
   usage: [
-    'create NAME --role submit --source S … [--expires 90d] [--data DIR]',
-    'create NAME --role audit|admin [--expires 90d] [--data DIR]',
+    'create NAME --role submit --source S … [--expires 90d] [--rate N] [--data DIR]',
+    'create NAME --role audit|admin [--expires 90d] [--rate N] [--data DIR]',
     'list [--data DIR]',
     'revoke NAME [--data DIR]',
   ],
@@ -43,6 +39,10 @@ export const token: Command = {
     expires: {
       value: 'TIME',
       help: 'how long it lasts, in days or hours: 90d, 12h (default: until revoked)',
+    },
+    rate: {
+      value: 'N',
+      help: 'events and reads that it may send a second (default: the rate-limit of serve)',
     },
   },
   positionals: [1, 2],
@@ -68,13 +68,14 @@ async function create(call: Call, name: string): Promise<number> {
   const nowMs = Date.now();
   const expires = call.text('expires');
   const expiresMs = expires === undefined ? undefined : nowMs + parseDurationMs(expires);
+  const rate = parseRate(call.text('rate'));
   const { paths } = await readFolder(dataDir(call));
-  const input = { name, role, sources, nowMs, ...(expiresMs === undefined ? {} : { expiresMs }) };
+  const input = { name, role, sources, nowMs, ...(expiresMs === undefined ? {} : { expiresMs }), ...rate };
   const secret = await createToken(paths.tokens, input);
   const { out, err } = call.terminal;
   if (call.json) {
     const expiry = expiresMs === undefined ? {} : { expires: new Date(expiresMs).toISOString() };
-    out.write(formatJsonLine({ name, role, ...sourcesOf(input), ...expiry, token: secret }));
+    out.write(formatJsonLine({ name, role, ...sourcesOf(input), ...expiry, ...rate, token: secret }));
   } else {
     out.write(`${secret}\n`);
     err.write('The token is shown this once.\n');
@@ -96,6 +97,7 @@ async function list(call: Call): Promise<number> {
       created: new Date(one.createdMs).toISOString(),
       ...(one.expiresMs === undefined ? {} : { expires: new Date(one.expiresMs).toISOString() }),
       expired: isExpired(one),
+      ...(one.rate === undefined ? {} : { rate: one.rate }),
     }));
     out.write(formatJsonLine(shown));
     return EXIT.ok;
@@ -108,8 +110,9 @@ async function list(call: Call): Promise<number> {
     one.expiresMs === undefined
       ? 'never'
       : `${new Date(one.expiresMs).toISOString()}${isExpired(one) ? ' (over)' : ''}`,
+    one.rate === undefined ? '–' : `${one.rate}/s`,
   ]);
-  out.write(formatTable([['name', 'role', 'sources', 'created', 'expires'], ...rows]));
+  out.write(formatTable([['name', 'role', 'sources', 'created', 'expires', 'rate'], ...rows]));
   return EXIT.ok;
 }
 
@@ -137,6 +140,8 @@ function assertSources(role: Role, sources: readonly string[]): void {
   if (sources.length > MAX_SOURCES)
     throw usage(token, `--source is given more than ${MAX_SOURCES} times, and a token has no more`);
   if (!sources.every(isSource)) throw usage(token, '--source is not 1 to 255 visible ASCII characters');
+  if (sources.some(isOwnSource))
+    throw usage(token, '--source begins with newel:, which is kept for the events of the log itself');
 }
 
 /** As JSON shows them: only where they bind. */
@@ -144,6 +149,13 @@ function sourcesOf({ role, sources }: Pick<TokenRecord, 'role' | 'sources'>): {
   sources?: readonly string[];
 } {
   return role === 'submit' ? { sources } : {};
+}
+
+function parseRate(text: string | undefined): { rate?: number } {
+  if (text === undefined) return {};
+  const rate = isDecimal(text) ? Number(text) : Number.NaN;
+  if (!isRate(rate)) throw usage(token, `--rate is not a whole number from 1 to ${MAX_RATE}`);
+  return { rate };
 }
 
 const DURATION = /^([1-9][0-9]{0,4})([dh])$/;
