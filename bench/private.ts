@@ -353,7 +353,7 @@ async function termsOfFew(store: Store): Promise<ReadonlyMap<number, Uint8Array>
 
 /** How many captured seeds open with the keys that the folder has now, through their captured data keys. */
 async function countOpened(folder: Folder, rows: Captured['rows']): Promise<number> {
-  const { master, epochs } = await readVaultKeys(folder);
+  const { master, epochs } = await readVaultKeys(folder, {});
   const known = [master, ...(await epochs.read()).map(({ key }) => key), await indexKeyOf(folder)];
   let opened = 0;
   for (const { row, keyRow } of rows) {
@@ -367,7 +367,7 @@ async function countOpened(folder: Folder, rows: Captured['rows']): Promise<numb
 }
 
 async function indexKeyOf(folder: Folder): Promise<Uint8Array> {
-  const { master, epochs } = await readVaultKeys(folder);
+  const { master, epochs } = await readVaultKeys(folder, {});
   const store = await openLevelStore(folder.paths.db, { create: false });
   try {
     return (await Keyring.open(store, master, await epochs.read())).indexKey;

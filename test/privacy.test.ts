@@ -8,107 +8,53 @@
  */
 
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { nodeEd25519, signAside } from '../src/cli/ed25519-node.ts';
-import { makeEvidenceFiles } from '../src/cli/evidence-files.ts';
-import {
-  type Folder,
-  folderPaths,
-  formatFolderConfig,
-  readFolder as readLogFolder,
-} from '../src/cli/folder.ts';
-import { openFolderLog } from '../src/cli/open-log.ts';
-import { readVaultKeys } from '../src/cli/vault-keys.ts';
-import { parseDisclosure } from '../src/client/disclosure.ts';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { type Folder, formatFolderConfig } from '../src/cli/folder.ts';
 import type { Notice } from '../src/event/notice.ts';
 import { parseBase64Url } from '../src/formats/base64url.ts';
 import type { JsonObject } from '../src/formats/json.ts';
 import { PROBLEMS } from '../src/http/problems.ts';
 import { openLevelStore } from '../src/storage/level.ts';
 import { createLines } from '../src/telemetry/lines.ts';
-import { openVault } from '../src/vault/open-vault.ts';
-import { breakSeals, keysInFile, keysInRows, sealedItems } from './support/break-seals.ts';
-import { playBatches } from './support/canary-batches.ts';
 import {
   type Canary,
-  canaryEvent,
-  canaryFlatEvent,
   CanaryMaker,
   canaryPlaces,
-  EVENT_TYPES,
   EXEMPT_FORMS,
   EXEMPT_KINDS,
   MIN_CANARY_CHARS,
 } from './support/canary-events.ts';
 import {
   type Evidence,
-  evidenceOf,
-  inParallel,
   leaksIn,
   readFolder,
   readPublic,
   readRows,
   withStore,
 } from './support/canary-evidence.ts';
-import { findingRequests } from './support/canary-queries.ts';
+import { ERASED, play } from './support/canary-play.ts';
 import { CanaryScanner } from './support/canary-scanner.ts';
+import { CALLER_PLACE, openIssuer, readOwnEvents } from './support/canary-scenes.ts';
 import {
-  CALLER_PLACE,
-  type CanaryIssuer,
-  openIssuer,
-  playCallers,
-  playErasures,
-  playFlood,
-  playMismatch,
-  playRedactedSecrets,
-  playRefusedSecrets,
-  playSequences,
-  readOwnEvents,
-  subjectOf,
-} from './support/canary-scenes.ts';
-import {
-  ask,
   askFor,
   createTokens,
   getting,
   newSources,
-  posting,
   type Stage,
   stageAt,
-  submitAndRead,
-  type Taken,
-  textOf,
   TOKEN_PLACE,
 } from './support/canary-stage.ts';
 import { runCli, startCli, startServe } from './support/cli.ts';
-import { packScript } from './support/evidence.ts';
-import { exchange } from './support/http-target.ts';
+import { assertCopyRevealsNothing, type CopyParts } from './support/copied-folder.ts';
 import { fetchDescribed } from './support/openapi.ts';
 import { openRows } from './support/opened-rows.ts';
 import { newDiskLog, serveDiskLog } from './support/served-log.ts';
 import { tempFolder } from './support/temp-folder.ts';
-import {
-  bearer,
-  brokenRequests,
-  otherRequests,
-  WRONG_NAMES,
-  wrongSubmission,
-} from './support/wrong-requests.ts';
+import { bearer } from './support/wrong-requests.ts';
 
 const SLOW = process.env['SLOW'] !== undefined;
-/** Events of each type: one with every member, the others with some. */
-const EVENTS_PER_TYPE = SLOW ? 30 : 6;
-const FLAT_EVENTS = SLOW ? 400 : 50;
-/** Wrong requests that are made of each event. */
-const WRONG_PER_EVENT = SLOW ? 12 : 4;
-/** Subjects, and single events, that are erased. */
-const ERASED = 12;
-/** Of each kind of what is sealed, so many are tried with all that may be a key; and rows whose bytes are tried as keys. */
-const SEALED_OF_EACH = 8;
-const KEY_ROWS = 40;
 /** All that there is to notice, and all of it is met. */
 const NOTICES: Readonly<Record<Notice['code'], true>> = {
   clock_skew: true,
@@ -132,129 +78,7 @@ const AUDITOR_PLACES: readonly string[] = [
   'flat/1 action',
   'stepup/1 holder',
 ];
-/** The grace of gaps, and the time between two looks at them. */
-const MAX_GAP_MS = 45_000;
 const TIMEOUT_MS = SLOW ? 1_200_000 : 240_000;
-
-/** Sends events of every type and all that is wrong, and returns the events that were taken. */
-async function playEvents(stage: Stage): Promise<Taken[]> {
-  const { maker, tokens, sources } = stage;
-  const types = EVENT_TYPES.flatMap((type) =>
-    Array.from({ length: EVENTS_PER_TYPE }, (_, i) => ({ type, isWhole: i === 0 })),
-  );
-  const events = [
-    ...types.map((options) => canaryEvent(maker, { ...options, source: maker.one(sources.submit) })),
-    // A flat event is of the first source of its token.
-    ...Array.from({ length: FLAT_EVENTS }, (_, i) =>
-      canaryFlatEvent(maker, { isWhole: i % 2 === 0, source: sources.submit[0]! }),
-    ),
-  ];
-  const taken: Taken[] = [];
-  let wrong = 0;
-  await inParallel(events, async (made, index) => {
-    for (let i = 0; i < WRONG_PER_EVENT; i++) {
-      const what = WRONG_NAMES[wrong++ % WRONG_NAMES.length]!;
-      await askFor(stage, wrongSubmission(what, made.event, maker, tokens.submit));
-    }
-    taken.push(await submitAndRead(stage, made, { index }));
-  });
-  for (const one of otherRequests(maker, tokens, events[0]!.event)) await askFor(stage, one);
-  for (const one of findingRequests(maker, tokens)) {
-    const answer = await askFor(stage, one);
-    // What finds nothing has nothing that is for its bearer alone.
-    if (answer.status === 200) stage.shown.push(evidenceOf('what finds nothing', answer));
-  }
-  for (const request of brokenRequests(maker)) {
-    const answer = await exchange(stage.port, Buffer.from(request, 'latin1'));
-    assert.match(answer.toString('latin1'), /^HTTP\/1\.1 [24]/);
-    stage.shown.push({ where: `answer to ${request.slice(0, 20)}`, bytes: answer });
-  }
-  return taken;
-}
-
-/** What was taken, and what of it is of whom. */
-interface Played {
-  readonly taken: readonly Taken[];
-  readonly redacted: readonly Taken[];
-  readonly erased: readonly Taken[];
-  /** The files of an evidence pack under the preset of auditors. */
-  readonly pack: readonly Evidence[];
-  /** Cursors of lists, which go on in URLs. */
-  readonly cursors: readonly Evidence[];
-}
-
-async function play(stage: Stage, issuer: CanaryIssuer): Promise<Played> {
-  const { sources } = stage;
-  const numbered = await playSequences(stage);
-  const [called, events] = await Promise.all([playCallers(stage, issuer), playEvents(stage)]);
-  const mismatched = await playMismatch(stage);
-  await playBatches(stage, sources.submit[0]!);
-  await playRefusedSecrets(stage);
-  const redacted = await playRedactedSecrets(stage);
-  await playFlood(stage);
-  const pack = await makePack(stage, [...mismatched, ...events]);
-  const cursors = await readCursors(stage, events);
-  const people = events.filter(({ event }) => subjectOf(event)).slice(0, ERASED);
-  const others = events.filter((one) => !people.includes(one));
-  const [single, kept] = [others.slice(0, ERASED), others.at(-1)!];
-  await playErasures(stage, { people, single, kept });
-  await gapsAreSaid(stage);
-  const taken = [...numbered, ...called, ...mismatched, ...events];
-  return { taken, redacted, erased: [...people, ...single], pack, cursors };
-}
-
-/** Resolves when the log has said that numbers are missing, and that some came again. */
-async function gapsAreSaid(stage: Stage): Promise<void> {
-  for (const endMs = performance.now() + MAX_GAP_MS; performance.now() < endMs;) {
-    const kinds = new Set((await readOwnEvents(stage)).map(kindOfGap));
-    if (kinds.has('gap') && kinds.has('fork')) return;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-  assert.fail('the log does not say that numbers are missing');
-}
-
-function kindOfGap({ event }: JsonObject): unknown {
-  const { ext } = event as { ext?: Record<string, JsonObject> };
-  return ext?.['newel:gap']?.['kind'];
-}
-
-/** What an auditor gets of events: the files of a pack. */
-async function makePack(stage: Stage, taken: readonly Taken[]): Promise<Evidence[]> {
-  const body = {
-    event_ids: taken.map(({ eventId }) => eventId),
-    preset: 'auditor',
-    audience: 'auditor.example',
-    nonce: 'n-1',
-  };
-  const request = posting('/v1/disclosures', stage.tokens.submit, body);
-  const answer = await askFor(stage, { request, status: 200 });
-  const trustFile = textOf(await ask(stage, getting('/v1/log')));
-  const files = await makeEvidenceFiles({
-    disclosure: parseDisclosure(answer.body),
-    trustFile,
-    vkeys: (JSON.parse(trustFile) as { vkeys: string[] }).vkeys,
-    script: await packScript(),
-  });
-  return [...files].map(([name, bytes]) => ({ where: `pack ${name}`, bytes }));
-}
-
-async function readCursors(stage: Stage, taken: readonly Taken[]): Promise<Evidence[]> {
-  const { audit } = stage.tokens;
-  const asked = taken.slice(0, 50).flatMap(({ event }): JsonObject[] => {
-    const subject = subjectOf(event);
-    return [
-      ...(subject === undefined ? [] : [{ subject, limit: 1 }]),
-      ...(typeof event['source'] === 'string' ? [{ source: event['source'], limit: 1 }] : []),
-    ];
-  });
-  const cursors: Evidence[] = [];
-  for (const body of asked) {
-    const found = await askFor(stage, { request: posting('/v1/events/search', audit, body), status: 200 });
-    const { next } = JSON.parse(textOf(found)) as { next: string | null };
-    if (next !== null) cursors.push({ where: 'cursor', bytes: Buffer.from(next, 'base64url') });
-  }
-  return cursors;
-}
 
 /** Resolves with the size of the published tree once that does not grow. */
 async function publishedSize(stage: Stage): Promise<number> {
@@ -534,99 +358,6 @@ test(
     );
   },
 );
-
-interface CopyParts {
-  readonly folder: Folder;
-  readonly parent: string;
-  readonly scanner: CanaryScanner;
-  readonly mayHave: (where: string, canary: Canary, spelling: string) => boolean;
-}
-
-/** A copy of all but the master key opens nothing, in this program or by what is in it; and with the master key it does. */
-async function assertCopyRevealsNothing(
-  t: TestContext,
-  { folder, parent, scanner, mayHave }: CopyParts,
-): Promise<void> {
-  const paths = folderPaths(join(parent, 'copy'));
-  const { dir } = paths;
-  await cp(folder.paths.dir, dir, { recursive: true });
-  await cp(folder.paths.guard, paths.guard);
-  await rm(paths.master);
-  const cwd = parent;
-
-  await assertRefuses(t, { dir, cwd, words: /keys\/master/ });
-  const other = { NEWEL_MASTER_KEY: randomBytes(32).toString('base64url') };
-  await assertRefuses(t, { dir, cwd, words: /keys\/epochs .* of another master key/, env: other });
-  await assertVaultRefuses(dir);
-
-  const files = [...(await readFolder(dir)), { where: 'guard', bytes: await readFile(paths.guard) }];
-  const found = files.flatMap(({ where, bytes }) =>
-    scanner.find(bytes).filter(({ canary, spelling }) => !mayHave(where, canary, spelling)),
-  );
-  assert.deepEqual(found, []);
-  const epochs = await readFile(paths.epochs, 'utf8');
-  await withStore(paths.db, async (store) => {
-    assert.deepEqual(leaksIn(scanner, await readRows(store)), []);
-    const items = await sealedItems(store, epochs, SEALED_OF_EACH);
-    const small = files.filter(({ where }) => !where.startsWith('file db/'));
-    const candidates = [...small.flatMap(keysInFile), ...(await keysInRows(store, KEY_ROWS))];
-    assert.ok(candidates.length > 1000);
-    assert.deepEqual(breakSeals(items, candidates), {});
-
-    // Control: with the one key that was left out, all of it opens by the same search.
-    const master = await readFile(folder.paths.master);
-    const counts: Record<string, number> = {};
-    for (const { what } of items) counts[what] = (counts[what] ?? 0) + 1;
-    assert.deepEqual(breakSeals(items, keysInFile({ where: 'file keys/master', bytes: master })), counts);
-    assert.deepEqual(Object.keys(counts), ['index key', 'epoch key', 'data key', 'seed', 'record', 'state']);
-  });
-  await cp(folder.paths.master, paths.master);
-  const { code, out } = await runCli(['fsck', '--data', dir], { cwd });
-  assert.equal(code, 0, out);
-}
-
-interface RefusedCopy {
-  readonly dir: string;
-  readonly cwd: string;
-  readonly words: RegExp;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-async function assertRefuses(t: TestContext, { dir, cwd, words, env = {} }: RefusedCopy): Promise<void> {
-  const args = ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--log-level', 'debug'];
-  const { code, out, err } = await startCli(t, args, { cwd, env }).ended;
-  assert.deepEqual([code, out], [1, ''], err);
-  assert.match(err, words);
-  assert.doesNotMatch(err, /"msg":"serving"/);
-  const checked = await startCli(t, ['fsck', '--data', dir], { cwd, env }).ended;
-  assert.equal(checked.code, 1, checked.out + checked.err);
-  assert.match(checked.out + checked.err, words);
-}
-
-/** Given an epoch key of the attacker’s own it is the database that does not open. */
-async function assertVaultRefuses(dir: string): Promise<void> {
-  const copy = await readLogFolder(dir);
-  const { log, store } = await openFolderLog(copy, { guard: copy.paths.guard });
-  try {
-    const master = randomBytes(32);
-    const env = { NEWEL_MASTER_KEY: master.toString('base64url') };
-    const { statementKeys } = await readVaultKeys(copy, env);
-    const epochs = [{ number: 2, createdMs: Date.now(), key: randomBytes(32) }];
-    const opening = openVault({
-      log,
-      store,
-      master,
-      statementKeys,
-      issuer: copy.issuer!,
-      ed25519: { ...nodeEd25519, signAside },
-      epochs: { read: async () => epochs, replace: async () => {} },
-      now: () => Date.now(),
-    });
-    await assert.rejects(opening, { code: 'log_refused' });
-  } finally {
-    await log.close();
-  }
-}
 
 function hashOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();

@@ -45,6 +45,8 @@ export interface CreateFolderOptions {
   /** The public URL, if it is known. */
   readonly url: string | undefined;
   readonly clock?: Clock;
+  /** Where the master key may be given. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -100,7 +102,7 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
     await createLog({ ...made, store, createGuard: (head) => createGuard(guard, head) });
     if (issuer !== undefined) {
       const clock = options.clock ?? systemClock;
-      const keys = await createVaultKeys({ paths }, clock.now());
+      const keys = await createVaultKeys({ paths }, clock.now(), options.env);
       const log = await openLog({ ...made, verifier, store, guard: await openGuard(guard) });
       try {
         const maxPublishDelayMs = MAX_PUBLISH_DELAY_MS;

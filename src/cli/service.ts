@@ -39,6 +39,8 @@ export interface ServiceOptions {
   /** Ports after the one asked for that may be tried. */
   readonly tryNextPorts?: number;
   readonly lines: Lines;
+  /** Where the master key may be given. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Service {
@@ -65,7 +67,7 @@ const GRACE_MS = 5000;
  * `openFolderLog` throw; then nothing is left open.
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { folder, settings, lines, acceptClock = false, tryNextPorts = 0 } = options;
+  const { folder, settings, lines, env, acceptClock = false, tryNextPorts = 0 } = options;
   const opened: Opened = {
     sockets: [],
     tokens: undefined,
@@ -99,7 +101,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     opened.tokens = tokens;
 
     const { issuer } = folder;
-    const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder);
+    const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder, env);
     const { log, store } = await openFolderLog(folder, {
       key,
       guard: settings.guard,

@@ -40,11 +40,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 const KEY_BYTES = 32;
 
 /** Makes them; the master key only where nothing else gives it. */
-export async function createVaultKeys(
-  folder: KeyFolder,
-  nowMs: number,
-  env: Env = process.env,
-): Promise<VaultKeys> {
+export async function createVaultKeys(folder: KeyFolder, nowMs: number, env: Env): Promise<VaultKeys> {
   const { paths } = folder;
   const seed = Uint8Array.from(randomBytes(KEY_BYTES));
   const { kid, ...jwk } = formatJwk(nodeEd25519.publicKey(seed));
@@ -56,7 +52,7 @@ export async function createVaultKeys(
 }
 
 /** Throws `log_refused` where one is missing, open to others, or damaged. */
-export async function readVaultKeys(folder: KeyFolder, env: Env = process.env): Promise<VaultKeys> {
+export async function readVaultKeys(folder: KeyFolder, env: Env): Promise<VaultKeys> {
   const { paths } = folder;
   const statementKeys = await readKeyFile(paths.statementKeys, parseStatementKeys);
   const master = await readMaster(masterSources(folder, env));

@@ -197,6 +197,7 @@ test('an init that was interrupted is told by init and by serve, and nothing is 
     kind: 'events' as const,
     guard: undefined,
     url: undefined,
+    env: {},
   };
   await assert.rejects(createFolder({ ...options, clock: { ...systemClock, now } }), power);
   for (const args of [

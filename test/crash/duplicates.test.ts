@@ -43,8 +43,10 @@ function submissionOf(event: number): Submission {
   if (event % 3 === 0) {
     const [full] = exampleEvents('full.json');
     assert.ok(full !== undefined && isJsonObject(full));
+    // Without a number: what is sent in any order leaves gaps, and the log would say so in events of its own.
+    const { seq: _seq, ...unnumbered } = full;
     const subject = { sub_id: { format: 'opaque', id: user } };
-    return { headers: type, body: JSON.stringify({ ...full, id: `e-${event}`, subject, seq: event }) };
+    return { headers: type, body: JSON.stringify({ ...unnumbered, id: `e-${event}`, subject }) };
   }
   const flat = {
     timestamp: '2026-11-20T12:00:08Z',
@@ -260,9 +262,10 @@ test(`${SUBMISSIONS} duplicates of ${EVENTS} events, half of them after kill -9:
   const { code, out, err } = await runCli(['fsck', '--data', dir, '--json'], { cwd: parent });
   assert.equal(code, 0, err);
   const report = JSON.parse(out) as JsonObject;
+  // At the end the log says who has read: one event more.
   assert.deepEqual(
     [report['ok'], report['tree_size'], report['signed_size']],
-    [true, EVENTS + 1, EVENTS + 1],
+    [true, EVENTS + 2, EVENTS + 2],
   );
   const unseen = [...oracle.known.values()].filter(({ created }) => created === 0).length;
   assert.ok(unseen > 0, 'no kill came between an event and its first answer');

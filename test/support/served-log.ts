@@ -27,6 +27,7 @@ export async function newDiskLog(
     dir,
     origin,
     kind,
+    env: {},
     guard: undefined,
     url: undefined,
     ...(clock ? { clock } : {}),
@@ -68,7 +69,7 @@ export async function serveDiskLog(
   const said: string[] = [];
   const lines = createLines({ level: settings.logLevel, write: (line) => void said.push(line) });
   const { acceptClock = false } = options;
-  const service = await startService({ folder, settings, lines, acceptClock });
+  const service = await startService({ folder, settings, lines, env: {}, acceptClock });
   t.after(() => service.stop());
   const { url } = service.listening;
   return {

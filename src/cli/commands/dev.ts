@@ -46,7 +46,8 @@ async function runDev(call: Call): Promise<number> {
   const { terminal } = call;
   const dir = dataDir(call);
   if ((await folderState(dir)) === 'absent') {
-    await createFolder({ dir, origin: DEV_ORIGIN, kind: 'events', guard: undefined, url: undefined });
+    const { env } = terminal;
+    await createFolder({ dir, origin: DEV_ORIGIN, kind: 'events', guard: undefined, url: undefined, env });
   }
   const folder = await readFolder(dir);
   const { settings } = resolveSettings({
@@ -59,7 +60,13 @@ async function runDev(call: Call): Promise<number> {
   });
   const lines = createLines({ level: settings.logLevel, write: (line) => terminal.err.write(line) });
   const token = await devToken(folder);
-  const service = await startService({ folder, settings, lines, tryNextPorts: NEXT_PORTS });
+  const service = await startService({
+    folder,
+    settings,
+    lines,
+    env: terminal.env,
+    tryNextPorts: NEXT_PORTS,
+  });
   const end = waitForEnd(service, lines);
   const { url, vkey, listening } = service;
   const { client } = folder.paths;

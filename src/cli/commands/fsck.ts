@@ -165,12 +165,13 @@ async function proveDatabase(
 /** Opens every record of an event log: a start proves that the newest are there, not that all say what they should. */
 async function checkPrivateZone(
   { terminal }: Call,
-  { origin, issuer, paths }: Folder,
+  folder: Folder,
   store: Store,
   total: number,
 ): Promise<readonly Finding[]> {
+  const { origin, issuer } = folder;
   if (issuer === undefined) return [];
-  const { master, epochs } = await readVaultKeys({ paths });
+  const { master, epochs } = await readVaultKeys(folder, terminal.env);
   const progress = startProgress(terminal, 'opening', 'records');
   const findings: Finding[] = [];
   const say = (problems: readonly string[]): void =>

@@ -60,6 +60,7 @@ async function runInit(call: Call): Promise<number> {
     issuer: call.text('issuer'),
     guard: guard === undefined ? undefined : resolve(terminal.cwd, guard),
     url: publicUrlOf(call),
+    env: terminal.env,
   });
   const tokens: [Role, string][] = [];
   for (const role of FIRST_TOKENS) {

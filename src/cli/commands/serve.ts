@@ -40,7 +40,13 @@ async function runServe(call: Call): Promise<number> {
   const lines = createLines({ level: settings.logLevel, write: (line) => terminal.err.write(line) });
   const { version } = readSoftware();
   lines.say('info', 'starting', { version, origin: folder.origin, folder: folder.paths.dir });
-  const service = await startService({ folder, settings, lines, acceptClock: call.has('accept-clock') });
+  const service = await startService({
+    folder,
+    settings,
+    lines,
+    env: terminal.env,
+    acceptClock: call.has('accept-clock'),
+  });
   const end = waitForEnd(service, lines);
   await sayProtections(folder, settings, lines);
   const { url, vkey, listening } = service;
