@@ -49,6 +49,28 @@ export async function editFile(path: string, edit: (text: string | undefined) =>
   await syncFolder(dirname(path));
 }
 
+/**
+ * Gives a file that only this process writes another text, and overwrites the old one, as far as the file system lets that
+ * reach the disk: for keys that are to be gone. What an interrupted replacement left is replaced too.
+ */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const next = `${path}.new`;
+  await rm(next, { force: true });
+  const file = await open(next, 'wx', OWNER_ONLY);
+  await writeAndClose(file, text);
+  const old = await open(path, 'r+');
+  try {
+    await rename(next, path);
+    await syncFolder(dirname(path));
+    // It has no name any more, so whatever happens from here on, the new one is there.
+    const { size } = await old.stat();
+    await old.write(new Uint8Array(size), 0, size, 0);
+    await old.sync();
+  } finally {
+    await old.close();
+  }
+}
+
 async function openAlone(path: string): Promise<FileHandle> {
   for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(RETRY_MS)) {
     const file = await openNew(path);

@@ -31,6 +31,7 @@ import {
   isWithin,
   unfinished,
 } from './folder.ts';
+import { readGivenMaster } from './master-key.ts';
 import { createVaultKeys } from './vault-keys.ts';
 
 export interface CreateFolderOptions {
@@ -51,7 +52,8 @@ export interface CreateFolderOptions {
 
 /**
  * Makes the folder and the log in it; both last when it resolves. Throws `usage` for an origin that is none,
- * `log_exists` where something is in the way, `log_refused` where an earlier init was interrupted.
+ * `log_exists` where something is in the way, `log_refused` where an earlier init was interrupted, or where what should
+ * give the master key gives none; then nothing is made.
  */
 export async function createFolder(options: CreateFolderOptions): Promise<{ folder: Folder; vkey: string }> {
   const { dir, origin, kind, url } = options;
@@ -66,6 +68,7 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   const paths = folderPaths(dir);
   const guard = options.guard ?? paths.guard;
   await assertFree(dir, guard);
+  const given = issuer === undefined ? undefined : await readGivenMaster({ env: options.env });
 
   const seed = Uint8Array.from(randomBytes(32));
   const logKey = newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed));
@@ -102,7 +105,7 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
     await createLog({ ...made, store, createGuard: (head) => createGuard(guard, head) });
     if (issuer !== undefined) {
       const clock = options.clock ?? systemClock;
-      const keys = await createVaultKeys({ paths }, clock.now(), options.env);
+      const keys = await createVaultKeys(paths, clock.now(), given);
       const log = await openLog({ ...made, verifier, store, guard: await openGuard(guard) });
       try {
         const maxPublishDelayMs = MAX_PUBLISH_DELAY_MS;

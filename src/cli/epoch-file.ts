@@ -1,7 +1,7 @@
 /** `keys/epochs` (0600): the keys that data keys are sealed under, a week each, sealed under the master key (`vault/epochs.ts`). */
 
 import { readFile } from 'node:fs/promises';
-import { createFile, editFile } from '../access/durable-file.ts';
+import { createFile, replaceFile } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import { type Epoch, type EpochFile, formatEpochs, newEpoch, parseEpochs } from '../vault/epochs.ts';
 import { assertPrivate } from './log-key.ts';
@@ -32,6 +32,6 @@ export function epochFile(path: string, master: Uint8Array): EpochFile {
         );
       }
     },
-    replace: (epochs) => editFile(path, () => formatEpochs(epochs, master)),
+    replace: (epochs) => replaceFile(path, formatEpochs(epochs, master)),
   };
 }

@@ -225,7 +225,8 @@ const WORKER_LIMITS = { maxYoungGenerationSizeMb: 96 };
 function startPool(preparing: Preparing, lines: Lines): PreparePool | undefined {
   if (import.meta.url.endsWith('.ts')) return undefined;
   const entry = new URL('./prepare-worker.js', import.meta.url);
-  const start = (): Worker => new Worker(entry, { workerData: preparing, resourceLimits: WORKER_LIMITS });
+  const start = (): Worker =>
+    new Worker(entry, { workerData: preparing, resourceLimits: WORKER_LIMITS, env: {} });
   return new PreparePool(start, preparing, (error) =>
     lines.say(
       'error',

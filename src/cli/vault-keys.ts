@@ -20,7 +20,7 @@ import { nodeEd25519 } from './ed25519-node.ts';
 import { createEpochFile, epochFile } from './epoch-file.ts';
 import type { FolderPaths } from './folder.ts';
 import { assertPrivate } from './log-key.ts';
-import { createMaster, type MasterSources, readMaster } from './master-key.ts';
+import { createMasterFile, type MasterSources, readMaster } from './master-key.ts';
 
 export interface VaultKeys {
   /** 32 bytes. */
@@ -39,14 +39,17 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 const KEY_BYTES = 32;
 
-/** Makes them; the master key only where nothing else gives it. */
-export async function createVaultKeys(folder: KeyFolder, nowMs: number, env: Env): Promise<VaultKeys> {
-  const { paths } = folder;
+/** Makes them; the master key only where none is given. */
+export async function createVaultKeys(
+  paths: FolderPaths,
+  nowMs: number,
+  given: Uint8Array | undefined,
+): Promise<VaultKeys> {
   const seed = Uint8Array.from(randomBytes(KEY_BYTES));
   const { kid, ...jwk } = formatJwk(nodeEd25519.publicKey(seed));
   const jwks = { keys: [{ ...jwk, d: formatBase64Url(seed), kid }] };
   await createFile(paths.statementKeys, `${JSON.stringify(jwks, undefined, 2)}\n`);
-  const master = await createMaster(masterSources(folder, env));
+  const master = given ?? (await createMasterFile(paths.master));
   const epochs = await createEpochFile(paths.epochs, master, nowMs);
   return { master, epochs, statementKeys: { seed, retired: [] } };
 }

@@ -3,7 +3,7 @@
  * Luhn's formula. One in ten random numbers has the right check digit and one in forty the prefix as well, so where a number stands
  * decides too.
  *
- *   4111 1111 1111 1111   4111-1111-1111-1111   3782 822463 10005     grouped as on a card
+ *   4111 1111 1111 1111   4111-1111-1111-1111   3782 822463 10005     grouped as on a card, or with `.`, `_` or `/`
  *   "4111111111111111"                                                all of a text
  *   paid with card 4111111111111111                                   beside a word for a card
  *   order 4111111111111111   /orders/4111111111111111                 none: a number in a text, and no card is spoken of
@@ -25,7 +25,8 @@ export const MIN_CARD_DIGITS = 13;
 
 /** Digits in a row; four groups of four and perhaps a fifth; or 4-6-5 and 4-6-4. No part of a longer number, decimal or name. */
 const CANDIDATE =
-  /(?<![0-9A-Za-z_+]|[0-9][.-])(?:[0-9]{13,19}(?![0-9A-Za-z_]|\.[0-9])|(?:([0-9]{4}([ .-])[0-9]{4}\2[0-9]{4}\2[0-9]{4})(?:\2[0-9]{1,3})?|[0-9]{4}([ .-])[0-9]{6}\3[0-9]{4,5})(?![0-9A-Za-z_]|[.-][0-9]))/g;
+  /(?<![0-9A-Za-z_+]|[0-9][.-])(?:[0-9]{13,19}(?![0-9A-Za-z_]|\.[0-9])|(?:([0-9]{4}([ ._/-])[0-9]{4}\2[0-9]{4}\2[0-9]{4})(?:\2[0-9]{1,3})?|[0-9]{4}([ ._/-])[0-9]{6}\3[0-9]{4,5})(?![0-9A-Za-z_]|[.-][0-9]))/g;
+const SEPARATORS = /[ ._/-]/g;
 const STRIPE = /%B([0-9]{13,19})\^|;([0-9]{13,19})=[0-9]{4}/g;
 
 const CARD_WORD =
@@ -113,9 +114,9 @@ export function findCardNumbers(text: string): CardNumber[] {
   }
   for (const [begin, candidate] of candidatesIn(text)) {
     const end = begin + candidate.length;
-    const digits = candidate.replace(/[ .-]/g, '');
+    const digits = candidate.replace(SEPARATORS, '');
     if (!isCardNumber(digits) || found.some((other) => other.begin === begin)) continue;
-    const as = standingOf(text, begin, end, digits.length < candidate.length);
+    const as = standingOf(text, begin, end, candidate.charAt(candidate.search(/[^0-9]/)));
     // Visa gave out its last number of 13 digits long ago, and many things have 13: a word is needed.
     if (digits.length > MIN_CARD_DIGITS || as === 'named') found.push({ begin, end, as });
   }
@@ -134,14 +135,17 @@ function* candidatesIn(text: string): Generator<readonly [begin: number, candida
   }
 }
 
-function standingOf(text: string, begin: number, end: number, isGrouped: boolean): CardNumber['as'] {
+/** `separator` stands between groups; it is empty where there are none. */
+function standingOf(text: string, begin: number, end: number, separator: string): CardNumber['as'] {
+  const isGrouped = separator !== '';
   const before = text.slice(Math.max(0, begin - BEFORE), begin);
   const after = text.slice(end, end + AFTER);
   if (CARD_WORD.test(before) || CARD_WORD.test(after)) return 'named';
   if (text.trim().length === end - begin) return isGrouped ? 'grouped' : 'whole';
   // Part of a longer name with dashes, or of something else that has numbers.
   if (/[0-9A-Za-z]-$/.test(before) || /^-[0-9A-Za-z]/.test(after) || OTHER_WORD.test(before)) return 'bare';
-  return isGrouped ? 'grouped' : 'bare';
+  const isPath = separator === '/' && before.endsWith('/');
+  return isGrouped && !isPath ? 'grouped' : 'bare';
 }
 
 /** Whether a member's name says that its value is a card's: `card_number`, `paymentCard`. */

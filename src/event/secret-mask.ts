@@ -2,7 +2,7 @@
  * Values that tell nothing though their name or place is that of a secret.
  *
  *   ****   ••••1234   XXXX-XXXX-1234   [REDACTED]   <password>   ${TOKEN}      masked, or a placeholder
- *   sha-256:…   hmac-sha256:…                                                 a hash that says so
+ *   sha-256:…   hmac-sha256:…                                                 a hash that says so, and is as long as one
  *   changed   revoked   none                                                  a word on what became of it
  */
 
@@ -23,9 +23,17 @@ const PLACEHOLDER =
   /^(?:<[A-Za-z _-]{1,40}>|\$\{[A-Za-z_.-]{1,60}\}|\{\{?\s?[A-Za-z_.-]{1,60}\s?\}?\}|%[A-Za-z_]{2,40}%|:[a-z_]{2,40})$/;
 
 const HASH = new RegExp(TEXT_FORMS.hash.pattern, 'u');
-/** `sha256:` and its like, then hex or base64 of 16 characters or more. */
-const DECLARED_HASH =
-  /^(?:hmac-?)?(?:sha-?(?:1|224|256|384|512)|sha-?3-(?:224|256|384|512)|sha-?512\/256|blake2[bs](?:-?[0-9]{3})?|blake3|md5)[:-][A-Za-z0-9+/_-]{16,}={0,2}$/i;
+/** Names of hashes, as sources of regular expressions, and how many bytes each gives. */
+const DIGESTS: readonly (readonly [names: string, bytes: number])[] = [
+  ['md5', 16],
+  ['sha-?1', 20],
+  ['sha-?(?:3-)?224|sha-?512/224', 28],
+  ['sha-?(?:3-)?256|sha-?512/256|blake2[bs]-?256|blake2s|blake3', 32],
+  ['sha-?(?:3-)?384|blake2b-?384', 48],
+  ['sha-?(?:3-)?512|blake2b(?:-?512)?', 64],
+];
+/** `sha256:` and its like, then such a digest in hex or base64; a MAC may be half of one (RFC 2104 §5). */
+const DECLARED_HASH = new RegExp(`^(?:${DIGESTS.map(declaredHash).join('|')})$`, 'i');
 
 /** What became of a secret, or what kind it is: in the place of the secret itself. */
 const WORDS: ReadonlySet<string> = new Set(
@@ -55,6 +63,16 @@ export function isMasked(text: string): boolean {
     SAID.test(text) ||
     PLACEHOLDER.test(text)
   );
+}
+
+function declaredHash([names, bytes]: readonly [names: string, bytes: number]): string {
+  const mac = `hmac-?(?:${names})[:-](?:${digestOfBytes(bytes)}|${digestOfBytes(bytes / 2)})`;
+  return `(?:${names})[:-](?:${digestOfBytes(bytes)})|${mac}`;
+}
+
+function digestOfBytes(bytes: number): string {
+  const padding = (3 - (bytes % 3)) % 3;
+  return `[0-9a-f]{${2 * bytes}}|[A-Za-z0-9+/_-]{${Math.ceil((4 * bytes) / 3)}}(?:={${padding}})?`;
 }
 
 function isWord(text: string): boolean {

@@ -75,11 +75,6 @@ const MIN_NAME = 3;
 const SEPARATORS = /[\s_.$[\]"'-]+/g;
 const SEGMENT = /[./:#\\]/;
 
-/** Members in which an object under such a name has the value itself: `"password": {"value": "…"}`. */
-const VALUE_NAMES: ReadonlySet<string> = new Set(
-  'value text raw plain plaintext cleartext new old current previous'.split(' '),
-);
-
 /** What precedes a `code` that is none to log in with. */
 const CODE_OWNERS: ReadonlySet<string> = new Set(
   `error errors status reason result response country currency language locale postal zip area region state city branch bank sort
@@ -105,11 +100,6 @@ export function kindOfName(name: string): NameKind | undefined {
 /** Whether all of a name is in the list: then it tells nothing that the list does not. */
 export function isListedName(name: string): boolean {
   return name.length <= MAX_NAME && KINDS.has(normalizeName(name));
-}
-
-/** Whether a member is the value of the secret that its object is named for. */
-export function isValueName(name: string): boolean {
-  return VALUE_NAMES.has(name.toLowerCase());
 }
 
 /** Whether a `code` of this thing, by its name or the word before, is an error's, a country's or the like. */
@@ -153,7 +143,7 @@ function ruleOfText(kind: NameKind, value: string): SecretRule | undefined {
     case 'pin':
       return /^[0-9]{4,12}$/.test(text) ? 'field_name' : undefined;
     case 'card':
-      return /^[0-9](?:[ .-]?[0-9]){11,18}$/.test(text) ? 'card_number' : undefined;
+      return /^[0-9](?:[ ._/-]?[0-9]){11,18}$/.test(text) ? 'card_number' : undefined;
     case 'cvv':
       return /^[0-9]{3,4}$/.test(text) ? 'field_name' : undefined;
     case 'ssn':

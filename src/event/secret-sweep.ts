@@ -5,16 +5,9 @@
 
 import { NewelError, type SecretFinding } from '../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, setMember } from '../formats/json.ts';
-import { type CardNumber, isCardName, isIdentifierName } from './card-number.ts';
-import {
-  isListedName,
-  isValueName,
-  kindOfName,
-  type NameKind,
-  ownsCode,
-  ruleOfNamed,
-} from './secret-names.ts';
-import { LEAF, OPEN, type Place, placeOfEvent } from './secret-places.ts';
+import { type CardNumber, isCardName, isCardNumber, isIdentifierName } from './card-number.ts';
+import { isListedName, kindOfName, type NameKind, ownsCode, ruleOfNamed } from './secret-names.ts';
+import { LEAF, OPEN, type Place, placeOfEvent, placeOfUnlisted } from './secret-places.ts';
 import { markerOf, type SecretRule } from './secret-rules.ts';
 import { type CardJudge, findInText, redactText } from './secret-text.ts';
 
@@ -29,6 +22,12 @@ const MAX_TEXT_DEPTH = 3;
 const MAX_POINTER = 1024;
 /** Bytes written as a list of numbers. */
 const MIN_BYTES = 16;
+/** A card's number as a list of its groups. */
+const MIN_CARD_GROUPS = 3;
+const MAX_CARD_GROUPS = 5;
+const CARD_GROUP = /^[0-9]{3,6}$/;
+/** Under no name that says that a value is a secret. */
+const UNNAMED: readonly NameKind[] = [];
 
 /** What only private and symmetric JWKs have (RFC 7518 §6, RFC 9964). */
 const PRIVATE_JWK_MEMBERS: ReadonlySet<string> = new Set([
@@ -65,52 +64,56 @@ export class Sweep implements CardJudge {
     return this.value(event, isJsonObject(event) ? placeOfEvent(event) : LEAF);
   }
 
-  value(value: JsonValue, place: Place, kind?: NameKind): JsonValue {
+  /** `kinds` are those of the names that it stands under, however far around it, the innermost first and none twice. */
+  value(value: JsonValue, place: Place, kinds: readonly NameKind[] = UNNAMED): JsonValue {
     if (this.findings.length >= this.#max || this.#path.length > MAX_DEPTH) return value;
-    if (typeof value === 'string') return this.#text(value, kind);
-    if (typeof value === 'number') return kind === undefined ? value : this.#number(value, kind);
-    if (typeof value !== 'object' || value === null) return value;
-    if (kind === 'jwk') return this.#replace('private_jwk');
-    if (!Array.isArray(value)) return this.#object(value, place, kind);
-    if (kind === 'webauthn' && value.length >= MIN_BYTES && value.every(isByte)) {
-      return this.#replace('webauthn');
+    if (typeof value === 'string') return this.#text(value, place, kinds);
+    if (typeof value === 'number') {
+      const rule = ruleOfKinds(kinds, value);
+      return rule === undefined ? value : this.#replace(value, rule, place);
     }
-    return this.#array(value, place, kind);
+    if (typeof value !== 'object' || value === null) return value;
+    if (kinds[0] === 'jwk') return this.#replace(value, 'private_jwk', place);
+    if (!Array.isArray(value)) return this.#object(value, place, kinds);
+    if (kinds.includes('webauthn') && value.length >= MIN_BYTES && value.every(isByte)) {
+      return this.#replace(value, 'webauthn', place);
+    }
+    if (this.#isCardInGroups(value, kinds)) return this.#replace(value, 'card_number', place);
+    return this.#array(value, place, kinds);
   }
 
-  #text(text: string, kind: NameKind | undefined): string {
-    if (kind !== undefined) {
-      const rule = this.#ruleOfNamed(kind, text);
-      if (rule !== undefined) return this.#replace(rule);
-    }
-    const inner = this.#ruleOfJson(text);
-    if (inner !== undefined) return inner === 'none' ? text : this.#replace(inner);
+  #text(text: string, place: Place, kinds: readonly NameKind[]): JsonValue {
+    const named = ruleOfKinds(kinds, text);
+    if (named !== undefined) return this.#replace(text, named, place);
+    const inner = this.#ruleOfJson(text, kinds);
+    if (inner !== undefined) return inner === 'none' ? text : this.#replace(text, inner, place);
     const hits = findInText(text, this);
     if (hits.length === 0) return text;
     for (const rule of new Set(hits.map((hit) => hit.rule))) {
-      this.#report(rule, hits.filter((hit) => hit.rule === rule).length);
+      if (place.isIdentity) this.#reportLeft(rule);
+      else this.#report(rule, hits.filter((hit) => hit.rule === rule).length);
     }
+    if (place.isIdentity) return text;
     const redacted = redactText(text, hits);
     // Where taking one away has made another one show, nothing of the text is kept.
     const isClean =
       findInText(redacted, this).length === 0 &&
-      (kind === undefined || this.#ruleOfNamed(kind, redacted) === undefined) &&
-      (this.#ruleOfJson(redacted) ?? 'none') === 'none';
+      ruleOfKinds(kinds, redacted) === undefined &&
+      (this.#ruleOfJson(redacted, kinds) ?? 'none') === 'none';
     return isClean ? redacted : markerOf(hits[0]!.rule);
   }
 
-  #number(value: number, kind: NameKind): JsonValue {
-    const rule = this.#ruleOfNamed(kind, value);
-    return rule === undefined ? value : this.#replace(rule);
-  }
-
-  #ruleOfNamed(kind: NameKind, value: string | number): SecretRule | undefined {
-    if (kind === 'code' && ownsCode(this.#nameAt(1))) return undefined;
-    return ruleOfNamed(kind, value);
+  /** Under the name of a card alone: lists of other things have groups of four digits too, such as categories of merchants. */
+  #isCardInGroups(array: readonly JsonValue[], kinds: readonly NameKind[]): boolean {
+    if (array.length < MIN_CARD_GROUPS || array.length > MAX_CARD_GROUPS) return false;
+    const groups = array.filter((item) => typeof item === 'string' || typeof item === 'number').map(String);
+    if (groups.length < array.length || !groups.every((group) => CARD_GROUP.test(group))) return false;
+    if (kinds.includes('card')) return ruleOfNamed('card', groups.join(' ')) !== undefined;
+    return isCardName(this.#nameAt(0)) && isCardNumber(groups.join(''));
   }
 
   /** A text that is JSON itself is read as that: `none` where nothing is in it, `undefined` where it is no JSON. */
-  #ruleOfJson(text: string): SecretRule | 'none' | undefined {
+  #ruleOfJson(text: string, kinds: readonly NameKind[]): SecretRule | 'none' | undefined {
     if (this.#textDepth >= MAX_TEXT_DEPTH || !isLikeJson(text)) return undefined;
     let value: JsonValue;
     try {
@@ -120,7 +123,7 @@ export class Sweep implements CardJudge {
       throw error;
     }
     const sweep = new Sweep(1, this.#textDepth + 1);
-    sweep.value(value, OPEN);
+    sweep.value(value, OPEN, kinds);
     const [rule] = sweep.counts.keys();
     return rule ?? sweep.#leftRule ?? 'none';
   }
@@ -129,18 +132,18 @@ export class Sweep implements CardJudge {
     return this.left[0]?.rule as SecretRule | undefined;
   }
 
-  #array(array: JsonValue[], place: Place, kind: NameKind | undefined): JsonValue[] {
+  #array(array: JsonValue[], place: Place, kinds: readonly NameKind[]): JsonValue[] {
     let copy: JsonValue[] | undefined;
     for (const [i, item] of array.entries()) {
       this.#path.push(i);
-      const swept = this.value(item, place, kind);
+      const swept = this.value(item, place, kinds);
       this.#path.pop();
       if (swept !== item) (copy ??= array.slice())[i] = swept;
     }
     return copy ?? array;
   }
 
-  #object(object: JsonObject, place: Place, inherited: NameKind | undefined): JsonObject {
+  #object(object: JsonObject, place: Place, kinds: readonly NameKind[]): JsonObject {
     let changed: Map<string, JsonValue> | undefined;
     this.#around.push(object);
     for (const name of Object.keys(object)) {
@@ -148,8 +151,8 @@ export class Sweep implements CardJudge {
       const listed = place.listed.get(name);
       const swept =
         listed === undefined
-          ? this.#unlisted(object, name, place.isOpen, inherited)
-          : this.#member(name, value, listed, undefined, true);
+          ? this.#unlisted(object, name, place, kinds)
+          : this.#member(name, value, listed, kinds, true);
       if (swept !== value) (changed ??= new Map()).set(name, swept);
     }
     this.#around.pop();
@@ -157,27 +160,35 @@ export class Sweep implements CardJudge {
   }
 
   /** A member that the schema does not list: its name may say that it holds a secret, or be one. */
-  #unlisted(object: JsonObject, name: string, isOpen: boolean, inherited: NameKind | undefined): JsonValue {
+  #unlisted(object: JsonObject, name: string, place: Place, inherited: readonly NameKind[]): JsonValue {
     const rules = new Set(findInText(name, this).map(({ rule }) => rule));
     for (const rule of rules) this.#reportLeft(rule);
-    const kind =
-      kindOfMember(object, name) ?? (inherited !== undefined && isValueName(name) ? inherited : undefined);
+    const kind = this.#kindOfMember(object, name);
     const isTold =
-      rules.size === 0 && (isOpen || isListedName(name) || (kind === 'jwk' && PRIVATE_JWK_MEMBERS.has(name)));
-    return this.#member(name, object[name]!, isOpen ? OPEN : LEAF, kind, isTold);
+      rules.size === 0 &&
+      (place.isOpen || isListedName(name) || (kind === 'jwk' && PRIVATE_JWK_MEMBERS.has(name)));
+    const kinds =
+      kind === undefined || inherited[0] === kind ? inherited : [kind, ...without(inherited, kind)];
+    return this.#member(name, object[name]!, placeOfUnlisted(place), kinds, isTold);
+  }
+
+  /** What the name of a member says; the `code` of an error or a country is none. */
+  #kindOfMember(object: JsonObject, name: string): NameKind | undefined {
+    const kind = kindOfMember(object, name);
+    return kind === 'code' && ownsCode(this.#nameAt(0)) ? undefined : kind;
   }
 
   #member(
     name: string,
     value: JsonValue,
     place: Place,
-    kind: NameKind | undefined,
+    kinds: readonly NameKind[],
     isTold: boolean,
   ): JsonValue {
     const hidden = this.#hiddenFrom;
     if (!isTold && hidden === Infinity) this.#hiddenFrom = this.#path.length;
     this.#path.push(name);
-    const swept = this.value(value, place, kind);
+    const swept = this.value(value, place, kinds);
     this.#path.pop();
     this.#hiddenFrom = hidden;
     return swept;
@@ -204,7 +215,11 @@ export class Sweep implements CardJudge {
     return '';
   }
 
-  #replace(rule: SecretRule): string {
+  #replace(value: JsonValue, rule: SecretRule, place: Place): JsonValue {
+    if (place.isIdentity) {
+      this.#reportLeft(rule);
+      return value;
+    }
     this.#report(rule, 1);
     return markerOf(rule);
   }
@@ -236,6 +251,19 @@ export class Sweep implements CardJudge {
     }
     return pointer;
   }
+}
+
+/** The first rule that a value breaks under any of the names that it stands under. */
+function ruleOfKinds(kinds: readonly NameKind[], value: string | number): SecretRule | undefined {
+  for (const kind of kinds) {
+    const rule = ruleOfNamed(kind, value);
+    if (rule !== undefined) return rule;
+  }
+  return undefined;
+}
+
+function without(kinds: readonly NameKind[], kind: NameKind): readonly NameKind[] {
+  return kinds.filter((other) => other !== kind);
 }
 
 function kindOfMember(object: JsonObject, name: string): NameKind | undefined {

@@ -54,7 +54,7 @@ function kindsOfCharacters(): Uint16Array {
     for (const character of characters) kinds[character.charCodeAt(0)]! |= kind;
   };
   set('0123456789', DIGIT);
-  set(' .-', BETWEEN_DIGITS);
+  set(' ._/-', BETWEEN_DIGITS);
   set('=', EQUALS);
   set(':', COLON);
   set('@', AT);

@@ -19,7 +19,10 @@ export interface Redaction {
   readonly event: JsonValue;
   /** How often each rule found one, in the order of the event; without those that are left. */
   readonly redacted: readonly { readonly rule: SecretRule; readonly count: number }[];
-  /** Secrets that are the name of a member, which cannot be replaced, the first 20: the event must be refused for them. */
+  /**
+   * Secrets that cannot be replaced, the first 20: names of members, and what is in an identity, as two events would have the
+   * same one afterwards. The event must be refused for them.
+   */
   readonly left: readonly SecretFinding[];
 }
 

@@ -1,6 +1,11 @@
 /**
  * A batch that is taken whole or not at all: it is read to its end, and goes to the log in one round. Where anything in it
  * is refused, all that is at fault is told, and nothing is stored.
+ *
+ *   read ─ charge ─ room for all ─ log ─ answer
+ *
+ * What is being read is held in memory, no more than one round takes, and has no room in the queue yet: so a body that comes
+ * slowly, or never ends, keeps nobody else out.
  */
 
 import { NewelError } from '../errors.ts';
@@ -42,13 +47,15 @@ const WHAT = 'a batch that is taken whole';
  * `storage_failed`, after which nobody knows.
  */
 export async function submitAtomic(input: AtomicInput): Promise<readonly Submitted[]> {
-  const { vault, principal, charge } = input;
-  const reservations: Reservation[] = [];
+  const { vault, limits, principal, charge } = input;
+  let reservations: readonly Reservation[] = [];
   try {
-    const elements = await readAll(input, reservations);
+    const elements = await readAll(input);
     charge(elements.length);
-    const { name: submitter, sources } = principal;
     const bodies = elements.map(({ body }) => body ?? NO_EVENT);
+    const room = new BatchRoom(vault, limits.maxRoomWaitMs);
+    reservations = await room.takeAll(bodies.map(({ length }) => length));
+    const { name: submitter, sources } = principal;
     const outcomes = await vault.submitGroup({ bodies, reservations, submitter, sources, isAtomic: true });
     // No event is too large by itself here: together their records are.
     if (outcomes.some(({ error }, n) => error?.code === 'too_large' && !elements[n]!.error)) {
@@ -69,25 +76,22 @@ export async function submitAtomic(input: AtomicInput): Promise<readonly Submitt
   }
 }
 
-async function readAll(input: AtomicInput, reservations: Reservation[]): Promise<readonly Element[]> {
-  const { vault, limits, roundLimits, chunks, splitter } = input;
-  const room = new BatchRoom(vault, limits.maxRoomWaitMs);
+/** The batch, of no more than one round takes. */
+async function readAll({ limits, roundLimits, chunks, splitter }: AtomicInput): Promise<readonly Element[]> {
   const maxEvents = Math.min(limits.maxEvents, roundLimits.maxRoundEntries);
   const maxBytes = roundLimits.maxRoundBytes;
   const elements: Element[] = [];
   let bytes = 0;
-  const add = async (element: Element): Promise<void> => {
+  const add = (element: Element): void => {
     if (elements.length >= maxEvents) throw new BatchTooLargeError(maxEvents, 'events', WHAT);
-    const length = element.body?.length ?? 0;
-    bytes += length;
+    bytes += element.body?.length ?? 0;
     if (bytes > maxBytes) throw new BatchTooLargeError(maxBytes, 'bytes', WHAT);
-    reservations.push(room.tryTake(length) ?? (await room.take(length)));
     elements.push(element);
   };
   for (let chunk = await chunks.next(); chunk; chunk = await chunks.next()) {
-    for (const element of splitter.push(chunk)) await add(element);
+    for (const element of splitter.push(chunk)) add(element);
   }
-  for (const element of splitter.end()) await add(element);
+  for (const element of splitter.end()) add(element);
   if (elements.length === 0) throw new NewelError('malformed', 'there is no event in the body');
   return elements;
 }

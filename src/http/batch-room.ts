@@ -26,24 +26,51 @@ export class BatchRoom {
     try {
       return this.#vault.reserve(bytes);
     } catch (error) {
-      if (error instanceof NewelError && error.code === 'queue_full') return undefined;
+      if (isFull(error)) return undefined;
       throw error;
     }
   }
 
   /** Room, as soon as there is some. Throws `queue_full` when that takes too long, and from then on at once. */
   async take(bytes: number): Promise<Reservation> {
+    const [taken] = await this.takeAll([bytes]);
+    return taken!;
+  }
+
+  /**
+   * Room for all of these, as soon as there is; nothing is held of it meanwhile, so that batches that wait for one another
+   * do not keep each other out. Throws as `take` does.
+   */
+  async takeAll(bytesOfEach: readonly number[]): Promise<Reservation[]> {
     const endMs = performance.now() + this.#maxWaitMs;
-    while (performance.now() < endMs) {
-      const taken = this.tryTake(bytes);
-      if (taken) return taken;
+    for (;;) {
+      if (this.#refused) throw this.#refused;
+      try {
+        return this.#reserveAll(bytesOfEach);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        if (performance.now() >= endMs) {
+          this.#refused = error;
+          throw error;
+        }
+      }
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
+  }
+
+  /** Throws as `reserve` does, and then holds nothing. */
+  #reserveAll(bytesOfEach: readonly number[]): Reservation[] {
+    const taken: Reservation[] = [];
     try {
-      return this.#vault.reserve(bytes);
+      for (const bytes of bytesOfEach) taken.push(this.#vault.reserve(bytes));
+      return taken;
     } catch (error) {
-      if (error instanceof NewelError) this.#refused = error;
+      for (const reservation of taken) reservation.release();
       throw error;
     }
   }
+}
+
+function isFull(error: unknown): error is NewelError {
+  return error instanceof NewelError && error.code === 'queue_full';
 }

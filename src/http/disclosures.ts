@@ -12,7 +12,7 @@
  */
 
 import type { Context, Hono } from 'hono';
-import { mayUseOn, type PrivateRoute } from '../access/permissions.ts';
+import type { PrivateRoute } from '../access/permissions.ts';
 import type { Principal } from '../access/principal.ts';
 import { hashLeaf } from '../core/hash.ts';
 import { NewelError } from '../errors.ts';
@@ -33,6 +33,7 @@ import { chargedCallerOf } from './caller.ts';
 import { disclosureAsked, type DisclosureRequest } from './disclosure-request.ts';
 import { OwnHeads } from './heads.ts';
 import { provenPath } from './leaf-proof.ts';
+import { readableEvent } from './readable-event.ts';
 import { formatAscii } from './receipts.ts';
 import { CACHE, formatJson, formatTime, type Init, initOf, JSON_TYPE, NOSNIFF } from './respond.ts';
 import { respondLarge } from './respond-large.ts';
@@ -94,7 +95,7 @@ class DisclosureRoute {
 
   /** What would be disclosed of these events, all of which the principal may read. */
   async #plan(principal: Principal, { eventIds }: DisclosureRequest, chosen: ChosenClaims): Promise<string> {
-    for (const eventId of eventIds) await this.#find(eventId, principal);
+    for (const eventId of eventIds) await readableEvent(this.#vault, eventId, principal, ROUTE);
     return formatJson({ dry_run: true, events: eventIds.length, discloses: disclosesOf(chosen) });
   }
 
@@ -124,7 +125,7 @@ class DisclosureRoute {
     chosen: ChosenClaims,
     presentedTo: PresentedTo,
   ): Promise<PresentedEvent> {
-    const event = await this.#find(eventId, principal);
+    const event = await readableEvent(this.#vault, eventId, principal, ROUTE);
     const { leafIndex, leaf } = event;
     const { statement, presentation } = await event.present((path) => chosen.isShown(path), presentedTo);
     return { event: { eventId, leafIndex }, leafHash: hashLeaf(leaf), statement, presentation };
@@ -165,13 +166,6 @@ class DisclosureRoute {
     };
     const checkpoint = formatAscii(decodeUtf8(note));
     return `${JSON.stringify(names).slice(0, -1)},"checkpoint":${checkpoint},"items":${JSON.stringify(items)}}\n`;
-  }
-
-  /** Throws `not_found`, in the same words whether there is no such event or none for this principal. */
-  async #find(eventId: string, principal: Principal): Promise<StoredEvent> {
-    const event = await this.#vault.find(eventId);
-    if (event && mayUseOn(principal, ROUTE, event.source)) return event;
-    throw new NewelError('not_found', 'there is no such event, or none that this token may read');
   }
 }
 

@@ -73,7 +73,7 @@ const CURSOR = /^[A-Za-z0-9_-]{1,1024}$/;
 
 /** Throws `malformed`, naming the key, and for what names somebody the route that takes it. */
 export function eventsAskedInUrl(c: Context): EventsAsked {
-  const query = queryOf(c, [...OPEN, ...PRIVATE]);
+  const query = queryOf(c, OPEN, PRIVATE);
   for (const name of PRIVATE) {
     if (query[name] === undefined) continue;
     throw new NewelError(

@@ -6,7 +6,7 @@
  */
 
 import type { Context, Hono } from 'hono';
-import { mayUseOn, type PrivateRoute } from '../access/permissions.ts';
+import type { PrivateRoute } from '../access/permissions.ts';
 import type { Principal } from '../access/principal.ts';
 import { NewelError } from '../errors.ts';
 import type { StatementAlg, StoredEvent, Vault } from '../vault/vault.ts';
@@ -18,6 +18,7 @@ import { type EventBodyParts, openEventBody } from './event-body.ts';
 import { assertJsonType, isNdjson } from './json-body.ts';
 import { assertLevel } from './level.ts';
 import { parsePrefer } from './prefer.ts';
+import { readableEvent } from './readable-event.ts';
 import { Receipts } from './receipts.ts';
 import { CACHE, formatJson, type Init, initOf, JSON_TYPE, NDJSON_TYPE, NOSNIFF, respond } from './respond.ts';
 import { addRoute, assertAccepted } from './route.ts';
@@ -123,11 +124,9 @@ class EventRoutes {
     return respond(c, receipt, READ);
   }
 
-  /** Throws `not_found`, in the same words whether there is no such event or none for this principal. */
-  async #find(c: Context, principal: Principal, route: PrivateRoute): Promise<StoredEvent> {
-    const event = await this.#vault.find(pathOf(targetOf(c.req.raw, c.env)).split('/')[3] ?? '');
-    if (event && mayUseOn(principal, route, event.source)) return event;
-    throw new NewelError('not_found', 'there is no such event, or none that this token may read');
+  #find(c: Context, principal: Principal, route: PrivateRoute): Promise<StoredEvent> {
+    const eventId = pathOf(targetOf(c.req.raw, c.env)).split('/')[3] ?? '';
+    return readableEvent(this.#vault, eventId, principal, route);
   }
 }
 

@@ -7,6 +7,8 @@
  *     "notices": [{"code":"sequence_gap", …}], "event": {…},
  *     "corrections": [{"event_id": "evt_…", "id": "e-9", "leaf_index": 57, "received_time": "…", "members": ["outcome"]}],
  *     "corrected": {…} }
+ *
+ * With so many corrections that there may be older ones, `"corrections_truncated": true` stands beside them.
  */
 
 import { hashLeaf } from '../core/hash.ts';
@@ -24,9 +26,12 @@ import { formatTime } from './respond.ts';
 /** An event with what stands beside it in an answer. */
 export interface ReadEvent {
   readonly event: StoredEvent;
-  /** In the order of the log. */
+  /** In the order of the log; the newest `MAX_CORRECTIONS` of them. */
   readonly corrections: readonly StoredEvent[];
 }
+
+/** Corrections that are folded in: of each of its two ids that an event is named by, the vault has at most so many. */
+export const MAX_CORRECTIONS = 1000;
 
 /** Up to so many events are looked up without asking first whether their sources correct anything. */
 const FEW_EVENTS = 4;
@@ -41,7 +46,9 @@ export async function withCorrections(
   return Promise.all(
     events.map(async (event) => ({
       event,
-      corrections: correcting.has(event.source) ? await vault.correctionsOf(event) : [],
+      corrections: correcting.has(event.source)
+        ? (await vault.correctionsOf(event)).slice(-MAX_CORRECTIONS)
+        : [],
     })),
   );
 }
@@ -98,6 +105,7 @@ function correctedBody(content: JsonObject, corrections: readonly StoredEvent[])
       received_time: formatTime(receivedTimeMs),
       members: correctedMembers(contents[i]!),
     })),
+    ...(corrections.length >= MAX_CORRECTIONS && { corrections_truncated: true }),
     corrected: correctedEvent(content, contents),
   };
 }

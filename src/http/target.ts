@@ -33,10 +33,14 @@ export function pathOf(target: string): string {
 }
 
 /**
- * The query, each key at most once and only those that are `known`; a key without `=` has an empty value.
- * Throws `malformed`.
+ * The query, each key at most once and only those that are `known` or `unlisted`; a key without `=` has an empty value.
+ * Throws `malformed`, for a key that is neither with those that are known; the others are for whoever asks to refuse.
  */
-export function queryOf<K extends string>(c: Context, known: readonly K[]): Partial<Record<K, string>> {
+export function queryOf<K extends string>(
+  c: Context,
+  known: readonly K[],
+  unlisted: readonly K[] = [],
+): Partial<Record<K, string>> {
   const target = targetOf(c.req.raw, c.env);
   const query = target.slice(pathOf(target).length + 1);
   const values: Partial<Record<K, string>> = {};
@@ -44,7 +48,7 @@ export function queryOf<K extends string>(c: Context, known: readonly K[]): Part
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=');
     const name = equals === -1 ? pair : pair.slice(0, equals);
-    const key = known.find((candidate) => candidate === name);
+    const key = [...known, ...unlisted].find((candidate) => candidate === name);
     if (key === undefined) {
       const takes = known.length === 0 ? 'none' : known.join(', ');
       throw new NewelError(

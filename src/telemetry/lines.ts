@@ -48,6 +48,8 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
     { write },
   );
   let refused = 0;
+  /** The last of them. */
+  let lastRefused: Pick<AnsweredRequest, 'route' | 'status'> | undefined;
   let toldMs = Number.NEGATIVE_INFINITY;
 
   return {
@@ -109,12 +111,14 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
       }
     },
     request({ method, route, status, durationMs }) {
-      if (status === 429 || status === 503) refused += 1;
-      else if (status >= 500) {
+      if (status === 429 || status === 503) {
+        refused += 1;
+        lastRefused = { route, status };
+      } else if (status >= 500) {
         logger.error({ method, route, status, duration_ms: tenths(durationMs) }, 'request failed');
       }
       if (refused > 0 && now() - toldMs >= REFUSED_EVERY_MS) {
-        logger.warn({ requests: refused, route, status }, 'requests are being refused');
+        logger.warn({ requests: refused, ...lastRefused }, 'requests are being refused');
         toldMs = now();
         refused = 0;
       }

@@ -92,6 +92,8 @@ export async function eraseLeaves(
 function advanced(erasure: ErasureRow, leafIndexes: readonly number[], epoch: number): ErasureRow {
   return {
     ...erasure,
+    // Corrections that go along are not known beforehand.
+    events: Math.max(erasure.events, erasure.erased + leafIndexes.length),
     erased: erasure.erased + leafIndexes.length,
     slices: withSlices(erasure.slices, leafIndexes),
     epoch,
@@ -116,7 +118,7 @@ async function erasedOf(parts: EraseParts, index: number): Promise<readonly Eras
   if (linkTag) deletes.push(linkKey(linkTag));
   const marker = (erasedBy: number): Row => ({
     key: recordKey(index),
-    value: formatMarker({ eventId, idTag, erasedBy }),
+    value: formatMarker({ eventId, idTag, erasedBy, sourceTerm: terms.term('source', source) }),
   });
   return [{ index, marker, deletes, keyId, linkTag }];
 }

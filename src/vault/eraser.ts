@@ -13,6 +13,7 @@ import { retentionEventOf } from '../event/log-events.ts';
 import { NewelError } from '../errors.ts';
 import type { Row } from '../storage/store.ts';
 import { compactErased } from './compact-erased.ts';
+import { withCorrections } from './erase-corrections.ts';
 import { type EraseParts, ERASED_AT_ONCE, eraseLeaves } from './erase-leaves.ts';
 import { type ErasureRow, type ErasureScope, newErasureId, parseErasureId } from './erasure-row.ts';
 import { leavesLeft, scopeOf, scopeOfOwner, type ScopeParts } from './erasure-scope.ts';
@@ -115,8 +116,11 @@ export class Eraser {
     let erasure = accepted;
     try {
       for await (const indexes of leavesLeft(this.#parts, accepted.scope, ERASED_AT_ONCE)) {
-        if (this.#isClosed) return;
-        erasure = await eraseLeaves(this.#parts, erasure, indexes);
+        const all = await withCorrections(this.#parts, indexes);
+        for (let at = 0; at < all.length; at += ERASED_AT_ONCE) {
+          if (this.#isClosed) return;
+          erasure = await eraseLeaves(this.#parts, erasure, all.slice(at, at + ERASED_AT_ONCE));
+        }
       }
       await this.#parts.keyRows.take(async () => {
         const { scope } = accepted;

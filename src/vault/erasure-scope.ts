@@ -78,12 +78,13 @@ async function scopeOfEvents({ store, log, terms }: ScopeParts, eventIds: readon
     }
   }
   leafIndexes.sort((a, b) => a - b);
-  const said = [terms.term('type', 'erasure'), terms.term('source', LOG_SOURCE)];
-  const isSaid = await Promise.all(
-    said.map((term) => store.getMany(leafIndexes.map((index) => termKey(term, index)))),
-  );
-  if (leafIndexes.some((_, i) => isSaid.every((found) => found[i]))) {
-    throw new NewelError('event_invalid', 'an erasure event is what says that others are erased, and stays');
+  const own = terms.term('source', LOG_SOURCE);
+  const said = await store.getMany(leafIndexes.map((index) => termKey(own, index)));
+  if (said.some((row) => row !== undefined)) {
+    throw new NewelError(
+      'event_invalid',
+      'what the log says itself holds others to account, and is not erased by name',
+    );
   }
   return { scope: { leafIndexes }, events: leafIndexes.length };
 }

@@ -13,6 +13,7 @@ import type { Store } from '../storage/store.ts';
 import { contentOf } from './content.ts';
 import { presentStatement } from './disclose.ts';
 import { digestOfDisclosure, encodeDisclosure } from './disclosure.ts';
+import { EventErasedError } from './erased.ts';
 import { formatEventId, parseEventId } from './event-id.ts';
 import type { Keyring } from './keyring.ts';
 import type { Notice } from '../event/notice.ts';
@@ -29,6 +30,7 @@ import {
 } from './rows.ts';
 import { keysOfSeed } from './seed.ts';
 import { showDisclosures, type StatementSigner } from './statement-key.ts';
+import type { Terms } from './terms.ts';
 import type { StoredEvent } from './vault.ts';
 
 export interface EventsParts {
@@ -37,6 +39,7 @@ export interface EventsParts {
   readonly keyring: Keyring;
   readonly signer: StatementSigner;
   readonly issuing: Issuing;
+  readonly terms: Terms;
 }
 
 /** A record in clear, with what only this room may see of it. */
@@ -83,7 +86,7 @@ export class Events {
   async open(index: number): Promise<OpenedEvent | undefined> {
     if (index >= this.#parts.log.revealed.size) return undefined;
     const [opened] = await this.openAll([index]);
-    if (!opened) throw erased();
+    if (!opened) throw await erasedAt(this.#parts, index);
     return opened;
   }
 
@@ -125,7 +128,7 @@ export class Events {
 }
 
 /** What opening an event takes beside its leaf. */
-export type OpeningParts = Pick<EventsParts, 'store' | 'keyring' | 'issuing'>;
+export type OpeningParts = Pick<EventsParts, 'store' | 'keyring' | 'issuing' | 'terms'>;
 
 /** The row of a leaf that is an event's. Throws `storage_failed` where there is none, or it is damaged. */
 export async function readRecordRow(store: Store, index: number): Promise<RecordRow | Marker> {
@@ -144,7 +147,7 @@ export async function openRecordOf(
   entry: Uint8Array,
 ): Promise<OpenedRecord> {
   const [sealed] = await readSealed(parts, [index]);
-  if (!sealed) throw erased();
+  if (!sealed) throw await erasedAt(parts, index);
   if (!Buffer.from(formatEventLeaf(sealed.row.commitment)).equals(entry)) throw notItsLeaf(index);
   return openSealed(parts, sealed, index);
 }
@@ -247,8 +250,10 @@ export function storedEvent(parts: EventParts, signer: StatementSigner): StoredE
   };
 }
 
-function erased(): NewelError {
-  return new NewelError('event_erased', 'the event was erased');
+async function erasedAt({ store, terms }: OpeningParts, index: number): Promise<EventErasedError> {
+  const row = await readRecordRow(store, index);
+  if (!('erasedBy' in row)) throw new Error('bug: an event is neither there nor erased');
+  return new EventErasedError(row, terms);
 }
 
 function notItsLeaf(index: number): NewelError {

@@ -8,6 +8,7 @@ import { NewelError } from '../errors.ts';
 import type { Log, Reservation } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { Accesses } from './accesses.ts';
+import { EpochSealing } from './epoch-sealing.ts';
 import { EPOCH_MS, type EpochFile } from './epochs.ts';
 import { correctionsOf } from './corrections.ts';
 import { describeErasure, pageOfErasures } from './describe-erasure.ts';
@@ -112,11 +113,12 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
 
   const reads = new GatheredReads(store);
   const sealing = new Sealing(indexKey);
+  const epochSealing = new EpochSealing(keyring);
   const terms = new Terms(indexKey);
   const base = { log, store, issuing, signer, keyring, sealing, terms, now };
   const states = {
     sequences: new States(sealing, reads, sequenceForm),
-    links: new States(sealing, reads, linkForm),
+    links: new States(epochSealing, reads, linkForm),
   };
   const reserve = (bodyBytes: number): Reservation =>
     log.reserve(RECORD_GROWTH * bodyBytes + RECORD_BASE_BYTES);
@@ -151,7 +153,9 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     compactDelayMs,
     onFailure,
   });
-  const rotating = { ...base, epochs, keyRows };
+  let isClosing = false;
+  const { links } = states;
+  const rotating = { ...base, epochs, keyRows, links, epochSealing, isStopped: (): boolean => isClosing };
   await sayUnsaid({ ...base, say });
   if (await isRotating(rotating)) await rotateEpoch(rotating);
   await eraser.resume();
@@ -199,6 +203,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     logAccess: (access) => accesses.log(access),
     noteTokens: (tokens) => tokenChanges.say(tokens),
     async close() {
+      isClosing = true;
       await eraser.close();
       await tokenChanges.close();
       await upkeep.close();

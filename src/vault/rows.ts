@@ -205,13 +205,15 @@ export interface Marker {
   readonly eventId: Uint8Array;
   readonly idTag: Uint8Array;
   readonly erasedBy: number;
+  /** The term of its source, so that it can be told whose it was. */
+  readonly sourceTerm: Uint8Array;
 }
 
-export function formatMarker({ eventId, idTag, erasedBy }: Marker): Uint8Array {
-  return encodeOwn([RECORD_VERSION, eventId, idTag, erasedBy]);
+export function formatMarker({ eventId, idTag, erasedBy, sourceTerm }: Marker): Uint8Array {
+  return encodeOwn([RECORD_VERSION, eventId, idTag, erasedBy, sourceTerm]);
 }
 
-const MARKER_LENGTH = 4;
+const MARKER_LENGTH = 5;
 
 /** Throws `storage_failed`. */
 export function parseRecordRow(bytes: Uint8Array): RecordRow | Marker {
@@ -238,13 +240,14 @@ export function parseRecordRow(bytes: Uint8Array): RecordRow | Marker {
   };
 }
 
-function markerOf([version, eventId, idTag, erasedBy]: readonly unknown[]): Marker {
+function markerOf([version, eventId, idTag, erasedBy, sourceTerm]: readonly unknown[]): Marker {
   assertVersion(version);
   if (!Number.isSafeInteger(erasedBy) || (erasedBy as number) < 0) throw damagedRecord();
   return {
     eventId: bytesOf(eventId, EVENT_ID_BYTES),
     idTag: bytesOf(idTag, TAG_BYTES),
     erasedBy: erasedBy as number,
+    sourceTerm: bytesOf(sourceTerm, TERM_BYTES),
   };
 }
 

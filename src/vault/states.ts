@@ -1,9 +1,9 @@
 /**
  * Small states that each event of a source or of a transaction moves on, one row each: sealed, since they say what the
- * submitter said, under a key that comes of the index key.
+ * submitter said.
  *
- *   89 tag16   →   nonce 12 ‖ ciphertext ‖ tag 16      of `event/sequence.ts`
- *   8a tag16   →   nonce 12 ‖ ciphertext ‖ tag 16      of `event/link.ts`
+ *   89 tag16   →   nonce 12 ‖ ciphertext ‖ tag 16                          of `event/sequence.ts`
+ *   8a tag16   →   epoch 4 ‖ moved 4 ‖ nonce 12 ‖ ciphertext ‖ tag 16      of `event/link.ts` (`epoch-sealing.ts`)
  */
 
 import type { Row, Store } from '../storage/store.ts';
@@ -26,13 +26,20 @@ export interface StateForm<T> {
   readonly parse: (bytes: Uint8Array) => T;
 }
 
+/** How states are sealed for the key that they are stored at. */
+export interface StateSealing {
+  seal(key: Uint8Array, plain: Uint8Array): Uint8Array;
+  /** Throws `storage_failed`. */
+  open(key: Uint8Array, sealed: Uint8Array): Uint8Array;
+}
+
 export class States<T> {
-  readonly #sealing: Sealing;
+  readonly #sealing: StateSealing;
   readonly #reads: Pick<GatheredReads, 'get'>;
   readonly #form: StateForm<T>;
   readonly #held = new HeldRows<Live<T>>(MAX_IDLE);
 
-  constructor(sealing: Sealing, reads: Pick<GatheredReads, 'get'>, form: StateForm<T>) {
+  constructor(sealing: StateSealing, reads: Pick<GatheredReads, 'get'>, form: StateForm<T>) {
     this.#sealing = sealing;
     this.#reads = reads;
     this.#form = form;
@@ -68,8 +75,8 @@ export class States<T> {
   }
 }
 
-/** Seals rows for the key that they are stored at. */
-export class Sealing {
+/** Seals rows under a key that comes of the index key: for what names nobody. */
+export class Sealing implements StateSealing {
   readonly #key: Uint8Array;
 
   constructor(indexKey: Uint8Array) {

@@ -9,7 +9,7 @@
  * then be done in another thread; for a copy, what was made is thrown away.
  */
 
-import { NewelError } from '../errors.ts';
+import { EventInvalidError, NewelError } from '../errors.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import type { Reservation } from '../log/log.ts';
 import { type Claim, InFlight } from './in-flight.ts';
@@ -121,6 +121,10 @@ export class Submissions {
     if (sources.length === 0) throw new NewelError('forbidden', 'this token is of no source');
     const text = decodeUtf8(body);
     const prepared = await this.#prepare({ text, sources, idempotencyKey, submitter, receivedTimeMs });
+    if (prepared.seq === undefined && this.#parts.isStrict(prepared.source)) {
+      const detail = 'is required of this source, which is strict about its numbers';
+      throw new EventInvalidError([{ pointer: '/seq', detail }]);
+    }
     const tag = this.#parts.keyring.idTag(prepared.source, prepared.id);
     return { ...item, text, prepared, tag };
   }

@@ -22,6 +22,8 @@ export interface UpkeepParts {
 const ACCESSES_MS = 50_000;
 const GAPS_MS = 15_000;
 const EPOCH_CHECK_MS = 60_000;
+/** How far ahead of the clock an epoch may have begun. */
+const CLOCK_MS = 3_600_000;
 
 export class Upkeep {
   readonly #parts: UpkeepParts;
@@ -41,7 +43,9 @@ export class Upkeep {
 
   async rotateIfDue(): Promise<void> {
     const { epochBeganMs, isRotating, epochMs = EPOCH_MS, now, rotate } = this.#parts;
-    if (isRotating() || now() >= epochBeganMs() + epochMs) await rotate();
+    const ageMs = now() - epochBeganMs();
+    // One that was begun under a wrong clock, ahead of this one, would not end for long.
+    if (isRotating() || ageMs >= epochMs || ageMs < -CLOCK_MS) await rotate();
   }
 
   /** Ends it, and says what was gathered. */

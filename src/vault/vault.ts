@@ -18,6 +18,7 @@ export { chooseClaims, type ChosenClaims, type ClaimChoice } from '../event/clai
 export { clockSkewMs } from '../event/clock.ts';
 export { correctedEvent, correctedMembers } from '../event/correction.ts';
 export { LOG_SOURCE } from '../event/log-events.ts';
+export { EventErasedError } from './erased.ts';
 
 /** What the header of a statement calls its algorithm: RFC 9864's name, or the older one of RFC 8037. */
 export type StatementAlg = 'Ed25519' | 'EdDSA';
@@ -220,7 +221,7 @@ export interface Vault {
    */
   submitGroup(group: GroupSubmission): Promise<readonly GroupOutcome[]>;
   /**
-   * The event with this `event_id`; `undefined` where there is none. Throws `event_erased` where its content is gone,
+   * The event with this `event_id`; `undefined` where there is none. Throws `EventErasedError` where its content is gone,
    * `storage_failed` where it is damaged.
    */
   find(eventId: string): Promise<StoredEvent | undefined>;

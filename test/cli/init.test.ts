@@ -113,6 +113,17 @@ test('an issuer that is none, or of an opaque log, is refused before anything is
   assert.deepEqual(await readdir(cwd), []);
 });
 
+test('a source of the master key that gives none is refused before anything is made', async (t) => {
+  const cwd = await tempFolder(t);
+  for (const env of [{ NEWEL_MASTER_COMMAND: 'exit 1' }, { NEWEL_MASTER_KEY: 'short' }]) {
+    const { code, out, err } = await runCli(INIT, { cwd, env });
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /the command for the master key failed with 1|NEWEL_MASTER_KEY gives no key/);
+    assert.deepEqual(await readdir(cwd), []);
+  }
+  assert.equal((await runCli(INIT, { cwd })).code, 0);
+});
+
 test('--json prints the same as data', async (t) => {
   const cwd = await tempFolder(t);
   const guard = join(cwd, 'elsewhere.guard');

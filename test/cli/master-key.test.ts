@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { readGivenMaster } from '../../src/cli/master-key.ts';
 import { runCli, startServe } from '../support/cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -66,3 +68,76 @@ test('a command that fails, or says more than the key, is refused without a word
     assert.match(`${out}${err}`, /command for the master key/);
   }
 });
+
+test('a command that takes too long ends with all that it has started, and the message says so', async (t) => {
+  if (process.platform === 'win32') return t.skip('the commands are for a POSIX shell');
+  const cwd = await tempFolder(t);
+  const pids = join(cwd, 'pids');
+  // The second has gone to the background and holds what it prints to open; its shell is over.
+  for (const command of [`sleep 60 & echo $! >'${pids}'; wait; echo`, `sleep 60 & echo $! >'${pids}'`]) {
+    const startedMs = performance.now();
+    await assert.rejects(readGivenMaster({ env: { NEWEL_MASTER_COMMAND: command }, timeoutMs: 400 }), {
+      code: 'log_refused',
+      message: /^the command for the master key timed out after 0\.4 s: /,
+    });
+    assert.ok(performance.now() - startedMs < 20_000);
+    const pid = Number(await readFile(pids, 'utf8'));
+    assert.ok(pid > 0);
+    for (const endMs = performance.now() + 5000; await isRunning(pid); await sleep(10)) {
+      assert.ok(performance.now() < endMs, 'what the command has started lives on');
+    }
+  }
+});
+
+test('a command has nothing to read, and what it says of itself is how it ended', async (t) => {
+  if (process.platform === 'win32') return t.skip('the commands are for a POSIX shell');
+  const given = (command: string): Promise<unknown> =>
+    readGivenMaster({ env: {}, command, timeoutMs: 20_000 });
+  assert.deepEqual(await given(`cat && echo ${KEY}`), new Uint8Array(32).fill(0x4b));
+  for (const [command, how] of [
+    ['exit 7', 'failed with 7'],
+    ['kill -9 $$', 'was ended by SIGKILL'],
+    ['yes', 'printed more than 4096 bytes'],
+  ] as const) {
+    await assert.rejects(given(command), {
+      code: 'log_refused',
+      message: `the command for the master key ${how}: run it by hand, as this user, and see that it prints the key`,
+    });
+  }
+});
+
+test('an empty variable is as if it were not set', async (t) => {
+  const cwd = await tempFolder(t);
+  const env = { NEWEL_MASTER_KEY: '', NEWEL_MASTER_COMMAND: '' };
+  assert.equal((await runCli(INIT, { cwd, env })).code, 0);
+  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'master', 'statement.jwks']);
+  assert.equal((await runCli(FSCK, { cwd, env })).code, 0);
+  assert.equal(await readGivenMaster({ env, command: '' }), undefined);
+});
+
+test('fsck without the master key, or with another, still finds what else is wrong', async (t) => {
+  const cwd = await tempFolder(t);
+  assert.equal((await runCli(INIT, { cwd })).code, 0);
+  await rm(join(cwd, 'log.guard'));
+  const master = join(cwd, 'log', 'keys', 'master');
+  const kept = await readFile(master, 'utf8');
+  for (const spoil of [() => rm(master), () => writeFile(master, `${KEY}\n`, { mode: 0o600 })]) {
+    await spoil();
+    const { code, out } = await runCli([...FSCK, '--json'], { cwd });
+    assert.equal(code, 1);
+    const { findings, tree_size } = JSON.parse(out) as { findings: { path: string }[]; tree_size: number };
+    assert.deepEqual([findings.map(({ path }) => path), tree_size], [['database', 'records'], 1]);
+    assert.ok(!out.includes(kept.trim()) && !out.includes(KEY));
+  }
+});
+
+/** What is dead and not yet reaped does not run. */
+async function isRunning(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return !/^State:\s*Z/m.test(status);
+}

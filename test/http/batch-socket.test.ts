@@ -5,6 +5,8 @@ import { describe, test } from 'node:test';
 import { createApp } from '../../src/http/app.ts';
 import type { BatchLimits } from '../../src/http/batch-limits.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
+import { POOL_LIMITS } from '../../src/log/limits.ts';
+import type { PoolLimits } from '../../src/log/log.ts';
 import { flat } from '../support/batch-requests.ts';
 import { FLAT, openEvents, post } from '../support/event-requests.ts';
 import { openSocket, parseResponse, until } from '../support/http-target.ts';
@@ -22,9 +24,12 @@ interface Served extends TestSite {
 
 async function openServed(
   limits: Partial<BatchLimits> = {},
-  options: { readonly requestTimeoutMs?: number } = {},
+  {
+    limits: poolLimits,
+    ...options
+  }: { readonly requestTimeoutMs?: number; readonly limits?: PoolLimits } = {},
 ): Promise<Served> {
-  const site = await openEvents();
+  const site = await openEvents(poolLimits && { open: { limits: poolLimits } });
   const listening: Listening = await listen({ host: '127.0.0.1', port: 0, ...options });
   listening.serve(createApp(site.site, { ...site.write, batchLimits: limits }));
   return {
@@ -99,13 +104,15 @@ describe('a client that goes away', () => {
   }
 
   test('of a batch that is to be taken whole: nothing is logged', async () => {
-    const served = await openServed();
+    const served = await openServed({ maxAtOnceOfOne: 1 });
     const atomic = CHUNKED.replace('/v1/events', '/v1/events?atomic=true');
     const socket = await openSocket(served.port, `${atomic}${chunk(lines(0, 10))}`);
-    await until(() => !hasRoomForAll(served));
+    const statusOfNext = async (): Promise<number> => (await postLines(served, 'no event\n')).status;
+    while ((await statusOfNext()) !== 503) await pause(5);
     socket.destroy();
-    await until(() => hasRoomForAll(served));
+    while ((await statusOfNext()) === 503) await pause(5);
     assert.equal(leaves(served), 0);
+    assert.deepEqual(served.errors, []);
     await served.close();
   });
 
@@ -142,6 +149,32 @@ function postLines(served: Served, body: string): Promise<Response> {
     body,
   });
 }
+
+test('batches that are to be taken whole and never end keep nobody else out', async () => {
+  const served = await openServed({}, { limits: { ...POOL_LIMITS, maxQueueEntries: 16 } });
+  const atomic = CHUNKED.replace('/v1/events', '/v1/events?atomic=true');
+  const stalled = await Promise.all(
+    [0, 8].map((from) => openSocket(served.port, `${atomic}${chunk(lines(from, from + 8))}`)),
+  );
+  const submit = (id: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${served.port}/v1/events`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer newel_other', 'Content-Type': 'application/json' },
+      body: JSON.stringify({ ...FLAT, id }),
+    });
+  // For long enough that both are read as far as they go.
+  for (const startMs = performance.now(), n = { sent: 0 }; performance.now() - startMs < 300; n.sent++) {
+    assert.equal((await submit(`other-${n.sent}`)).status, 201);
+    assert.ok(hasRoomForAll(served));
+  }
+  for (const socket of stalled) socket.write('0\r\n\r\n');
+  for (const socket of stalled) {
+    await until(() => socket.received().endsWith('\r\n0\r\n\r\n'));
+    assert.equal(socket.received().match(/"status":201/g)?.length, 8);
+    socket.destroy();
+  }
+  await served.close();
+});
 
 test('who does not take the answer is not read from, and all is done when it is taken', async () => {
   const served = await openServed({ groupEvents: 50, maxHeldBytes: 50_000 });

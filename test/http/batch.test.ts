@@ -431,6 +431,70 @@ describe('room in the queue', () => {
   });
 });
 
+describe('room for a batch that is taken whole', () => {
+  const query = '?atomic=true';
+
+  test('is taken when it is read and charged for, and not before', async () => {
+    const site = await openBatches();
+    const done: string[] = [];
+    const vault = Object.create(site.vault!.vault, {
+      reserve: {
+        value(bytes: number) {
+          done.push('room');
+          return site.vault!.vault.reserve(bytes);
+        },
+      },
+    }) as NonNullable<typeof site.vault>['vault'];
+    const own = await openBatches({ vault, charge: (_, events) => void done.push(`charge ${events}`) });
+    let n = 0;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        pull(controller) {
+          // What was sent before has been read.
+          assert.deepEqual(done, []);
+          if (n === 3) controller.close();
+          else controller.enqueue(Uint8Array.from(Buffer.from(`${JSON.stringify(flat(`e-${n++}`))}\n`)));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    assert.deepEqual(statusesOf(await own.send(body, { query })), [201, 201, 201]);
+    assert.deepEqual(done, ['charge 3', 'room', 'room', 'room']);
+    await own.test.log.close();
+    await site.test.log.close();
+  });
+
+  test('is waited for with nothing held: several that fit one by one all get through', async () => {
+    const limits = { ...POOL_LIMITS, maxQueueEntries: 8 };
+    const site = await openBatches({}, { open: { limits } });
+    const { log } = site.test;
+    const held = Array.from({ length: 4 }, () => log.reserve(1));
+    const sending = [0, 1, 2].map((batch) =>
+      site.send(
+        Array.from({ length: 6 }, (_, i) => flat(`e-${batch}-${i}`)),
+        { query },
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const others = Array.from({ length: 4 }, () => log.reserve(1));
+    for (const one of [...held, ...others]) one.release();
+    for (const reply of await Promise.all(sending)) {
+      assert.deepEqual(statusesOf(reply), [201, 201, 201, 201, 201, 201]);
+    }
+    await log.close();
+  });
+
+  test('that does not come is a 503, and all of the queue is free again', async () => {
+    const limits = { ...POOL_LIMITS, maxQueueEntries: 8 };
+    const site = await openBatches({ batchLimits: { maxRoomWaitMs: 50 } }, { open: { limits } });
+    const events = Array.from({ length: 9 }, (_, i) => flat(`e-${i}`));
+    const { status, problem } = await site.send(events, { query });
+    assert.deepEqual([status, problem['code'], problem['limit']], [503, 'queue_full', 8]);
+    assert.deepEqual(new Set(statusesOf(await site.send(events.slice(1), { query }))), new Set([201]));
+    await site.test.log.close();
+  });
+});
+
 test('events are charged group by group; what is more than may be sent is 429 to the end', async () => {
   const charges: number[] = [];
   let allowed = 4;

@@ -138,7 +138,10 @@ describe('a list', () => {
     [`?source=${'a'.repeat(256)}`, /^source /],
     [`?source=a&id=${'a'.repeat(129)}`, /^id /],
     ['?source=a&source=b', /^the query has source twice$/],
-    [`?${CANARY}=1`, /^the query has a key/],
+    [
+      `?${CANARY}=1`,
+      /^the query has a key .*; it takes source, id, type, outcome, system_action, reason, method, after, before, limit, cursor$/,
+    ],
     ['?limit=0', /^limit /],
     ['?limit=+1', /^limit /],
     ['?cursor=', /^cursor /],
@@ -344,6 +347,40 @@ describe('an event', () => {
       const listed = await list(site, '');
       assert.deepEqual(listed.json['items'], [json]);
     }));
+
+  test('has the newest 1,000 of its corrections, and says that there may be more', async () => {
+    const corrected = async (count: number): Promise<JsonObject> => {
+      const corrections = Array.from({ length: count }, (_, i) => i + 1);
+      const events = [
+        eventOf({ id: 'e-1', type: 'stepup.enforced', outcome: 'success' }),
+        ...corrections.map((i) =>
+          eventOf({
+            id: `c-${i}`,
+            type: 'correction',
+            corrects: 'e-1',
+            ...(i === 1 ? { outcome: 'failure' } : { system_action: 'denied' }),
+          }),
+        ),
+      ];
+      let json: JsonObject = {};
+      await withSite({ events, corrections: { 0: corrections } }, async (site) => {
+        ({ json } = await get(site, `/v1/events/${fakeEventId(0)}`));
+      });
+      return json;
+    };
+    const idsOf = (json: JsonObject): unknown[] => (json['corrections'] as JsonObject[]).map(({ id }) => id);
+    const outcomeOf = (json: JsonObject): unknown => (json['corrected'] as JsonObject)['outcome'];
+
+    const below = await corrected(999);
+    assert.ok(!('corrections_truncated' in below));
+    const most = await corrected(1000);
+    assert.deepEqual([most['corrections_truncated'], outcomeOf(most)], [true, 'failure']);
+    const more = await corrected(1001);
+    assert.equal(more['corrections_truncated'], true);
+    const ids = idsOf(more);
+    assert.deepEqual([ids.length, ids[0], ids.at(-1)], [1000, 'c-2', 'c-1001']);
+    assert.equal(outcomeOf(more), 'success', 'the first is not folded in');
+  });
 
   test('of a long page is looked up where its source corrects something', () => {
     const sources = ['a', 'b', 'a', 'c', 'b', 'a'];

@@ -7,7 +7,10 @@ import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:c
 import type { Store } from '../../src/storage/store.ts';
 import { parseDataKeyRow } from '../../src/vault/rows.ts';
 import type { Evidence } from './canary-evidence.ts';
-import { recordContext, recordRows, rowsOf, STATE_PREFIXES } from './opened-rows.ts';
+import { recordContext, recordRows, rowsOf, STATE_PREFIXES, TRANSACTIONS } from './opened-rows.ts';
+
+/** Before the seal of what is known of a transaction: two numbers of epochs. */
+const EPOCH_HEAD_BYTES = 8;
 
 /** Something sealed, as spec/storage.md says how. */
 export interface SealedItem {
@@ -45,7 +48,11 @@ export async function sealedItems(store: Store, epochs: string, atMost: number):
       const whole = Buffer.concat([Buffer.alloc(NONCE_BYTES), sealedRecord]);
       return sealed('record', whole, recordContext(index, commitment));
     }),
-    ...states.flatMap((rows) => spread(rows, atMost).map(({ key, value }) => sealed('state', value, key))),
+    ...states.flatMap((rows) =>
+      spread(rows, atMost).map(({ key, value }) =>
+        sealed('state', key[0] === TRANSACTIONS ? value.subarray(EPOCH_HEAD_BYTES) : value, key),
+      ),
+    ),
   ];
 }
 

@@ -8,6 +8,7 @@ import { parseEntries } from '../../src/formats/entry-bundle.ts';
 import { formatTilePath } from '../../src/formats/tile-path.ts';
 import { storeSource } from '../../src/log/store-source.ts';
 import type { Row, Store } from '../../src/storage/store.ts';
+import { EpochSealing } from '../../src/vault/epoch-sealing.ts';
 import { parseEpochs } from '../../src/vault/epochs.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
 import { indexOfKey, parseRecordRow, rangeOf, RECORD_VERSION, type RecordRow } from '../../src/vault/rows.ts';
@@ -23,8 +24,10 @@ export interface Keys {
   readonly epochs: string;
 }
 
-/** Rows that hold a state, or JSON, sealed under a key from the index key. */
-export const STATE_PREFIXES: readonly number[] = [0x89, 0x8a, 0x8b, 0x8c, 0x8d];
+/** Sealed under a key from the epoch's. */
+export const TRANSACTIONS = 0x8a;
+/** Rows that hold a state, or JSON, sealed; all others under a key from the index key. */
+export const STATE_PREFIXES: readonly number[] = [0x89, TRANSACTIONS, 0x8b, 0x8c, 0x8d, 0x8f];
 const TILE_WIDTH = 256;
 const MAX_ROWS = 1_000_000;
 
@@ -44,10 +47,12 @@ export async function openRows(store: Store, { master, epochs }: Keys): Promise<
     return { where: `record of leaf ${index}`, bytes };
   });
   const sealing = new Sealing(keyring.indexKey);
+  const epochSealing = new EpochSealing(keyring);
   for (const prefix of STATE_PREFIXES) {
     for (const { key, value } of await rowsOf(store, prefix)) {
       const where = `opened row ${Buffer.from(key).toString('hex')}`;
-      opened.push({ where, bytes: Buffer.from(sealing.open(key, value)) });
+      const sealed = prefix === TRANSACTIONS ? epochSealing : sealing;
+      opened.push({ where, bytes: Buffer.from(sealed.open(key, value)) });
     }
   }
   return opened;

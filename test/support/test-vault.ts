@@ -19,7 +19,7 @@ import type { Epoch, EpochFile } from '../../src/vault/epochs.ts';
 import { createVault, openVault, type VaultOptions } from '../../src/vault/open-vault.ts';
 import { proveRecords } from '../../src/vault/prove-records.ts';
 import type { Submitted, Vault } from '../../src/vault/vault.ts';
-import { openTestLog, type TestLog, type TestLogOptions } from './test-log.ts';
+import { openTestLog, TEST_TIME_MS, type TestLog, type TestLogOptions } from './test-log.ts';
 
 export const TEST_ISSUER = 'https://log.example/test';
 /** The sources of `submit`: that of flat events, and that of the examples. */
@@ -65,8 +65,8 @@ export async function openTestVault(options: TestVaultOptions = {}): Promise<Tes
   return open(test, { store, epochs: testEpochs(test.clock.now()), ...options.vault });
 }
 
-/** An epoch file in memory, with a fixed first epoch; one that is not over soon, unless it began before. */
-export function testEpochs(createdMs: number = Date.UTC(2100, 0)): EpochFile {
+/** An epoch file in memory, with a fixed first epoch, which begins when the tests' clock does. */
+export function testEpochs(createdMs: number = TEST_TIME_MS): EpochFile {
   let epochs: readonly Epoch[] = [{ number: 1, createdMs, key: new Uint8Array(32).fill(0x45) }];
   return {
     read: async () => epochs,

@@ -125,3 +125,19 @@ test('refusals under load are counted, not listed', () => {
     [1, 1000],
   );
 });
+
+test('the request that was refused is told, not the one that comes when it is told', () => {
+  const { lines, written, clock } = linesUnderTest('info');
+  const told = (): unknown[] =>
+    written.splice(0).map(({ requests, route, status, msg }) => [requests, route, status, msg]);
+  const msg = 'requests are being refused';
+  lines.request({ method: 'POST', route: '/add', status: 503, durationMs: 0.1 });
+  assert.deepEqual(told(), [[1, '/add', 503, msg]]);
+  lines.request({ method: 'POST', route: '/add', status: 503, durationMs: 0.1 });
+  lines.request({ method: 'GET', route: '/v1/events', status: 429, durationMs: 0.1 });
+  clock.nowMs = 10_000;
+  lines.request({ method: 'GET', route: '/v1/log', status: 200, durationMs: 0.1 });
+  assert.deepEqual(told(), [[2, '/v1/events', 429, msg]]);
+  lines.request({ method: 'GET', route: '/v1/log', status: 500, durationMs: 0.1 });
+  assert.deepEqual(told(), [[undefined, '/v1/log', 500, 'request failed']]);
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/formats/json.ts';
+import type { Row } from '../../src/storage/store.ts';
 import {
   formatIndex,
   formatMarker,
@@ -8,6 +9,8 @@ import {
   keyEventKey,
   parseRecordRow,
   recordKey,
+  retiredKey,
+  TERM_BYTES,
 } from '../../src/vault/rows.ts';
 import { openRecordChecker } from '../../src/vault/check-records.ts';
 import type { StoredEvent } from '../../src/vault/vault.ts';
@@ -24,11 +27,15 @@ import {
   submitGroup,
 } from '../support/vault-crash.ts';
 
+const NO_TERM = new Uint8Array(TERM_BYTES);
+
 interface Filled {
   readonly crash: CrashVault;
   /** Of anna and bert, in turn. Anna's at place 0 is erased, and so is all of carl, whose are the last three. */
   readonly events: readonly StoredEvent[];
   readonly tombstones: readonly number[];
+  /** Rows of the private zone from before the erasures that are there no more. */
+  readonly erased: readonly Row[];
 }
 
 async function fill(): Promise<Filled> {
@@ -36,13 +43,38 @@ async function fill(): Promise<Filled> {
   const names = ['anna', 'bert', 'anna', 'bert', 'anna', 'bert', 'carl', 'carl', 'carl'];
   const sent: JsonObject[] = names.map((name, i) => eventAbout(name, `e-${i}`, { src: { ip: '192.0.2.1' } }));
   const events = (await submitGroup(crash.now(), sent)).map(({ submitted }) => submitted!.event);
+  const before = await zoneOf(crash);
   const tombstones: number[] = [];
   for (const target of [{ eventIds: [events[0]!.eventId] }, { subject: subjectOf('carl') }]) {
     const { erasureId } = await crash.now().vault.erase(erasing(target));
     const { tombstones: said } = await erasureIn(crash.now(), erasureId, 'done');
     tombstones.push(...said.map(({ leafIndex }) => leafIndex));
   }
-  return { crash, events, tombstones };
+  const after = await crash.store.getMany(before.map(({ key }) => key));
+  return { crash, events, tombstones, erased: before.filter((_, i) => !after[i]) };
+}
+
+function zoneOf({ store }: CrashVault): Promise<Row[]> {
+  return store.scan({ from: Uint8Array.of(0x80), to: Uint8Array.of(0x90), limit: 1_000_000 });
+}
+
+async function remove(crash: CrashVault, key: Uint8Array): Promise<void> {
+  await crash.store.commit({ puts: [], deletes: [key] });
+}
+
+async function firstOf(crash: CrashVault, prefix: number): Promise<Row> {
+  const [row] = await rowsOf(crash.store, prefix);
+  assert.ok(row);
+  return row;
+}
+
+/** Takes a data key from its owner, as the acceptance of an erasure does; returns what says so. */
+async function retire({ crash }: Filled): Promise<Row> {
+  const owner = await firstOf(crash, 0x84);
+  const erasure = await firstOf(crash, 0x8b);
+  const retired = { key: retiredKey(owner.value), value: erasure.key.subarray(1) };
+  await crash.store.commit({ puts: [retired], deletes: [owner.key] });
+  return retired;
 }
 
 async function replace(crash: CrashVault, key: Uint8Array, value: Uint8Array): Promise<void> {
@@ -73,7 +105,11 @@ describe('a check of all records', () => {
       damage: async ({ crash, events, tombstones }) => {
         const key = recordKey(events[2]!.leafIndex);
         const { eventId, idTag } = parseRecordRow(await valueOf(crash, key));
-        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: tombstones[0]! }));
+        await replace(
+          crash,
+          key,
+          formatMarker({ eventId, idTag, erasedBy: tombstones[0]!, sourceTerm: NO_TERM }),
+        );
       },
       finding: /^leaf 3: its marker names leaf \d+, which does not say that it is erased/,
     },
@@ -81,7 +117,11 @@ describe('a check of all records', () => {
       damage: async ({ crash, events }) => {
         const key = recordKey(events[0]!.leafIndex);
         const { eventId, idTag } = parseRecordRow(await valueOf(crash, key));
-        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: events[1]!.leafIndex }));
+        await replace(
+          crash,
+          key,
+          formatMarker({ eventId, idTag, erasedBy: events[1]!.leafIndex, sourceTerm: NO_TERM }),
+        );
       },
       finding: /^leaf 1: its marker names leaf 2, which does not say that it is erased/,
     },
@@ -89,7 +129,7 @@ describe('a check of all records', () => {
       damage: async ({ crash, events }) => {
         const key = recordKey(events[0]!.leafIndex);
         const { eventId, idTag } = parseRecordRow(await valueOf(crash, key));
-        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: 1_000_000 }));
+        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: 1_000_000, sourceTerm: NO_TERM }));
       },
       finding: /^leaf 1: its marker names leaf 1000000, which there is not/,
     },
@@ -97,7 +137,7 @@ describe('a check of all records', () => {
       damage: async ({ crash, events }) => {
         const key = recordKey(events[0]!.leafIndex);
         const { eventId, idTag } = parseRecordRow(await valueOf(crash, key));
-        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: 0 }));
+        await replace(crash, key, formatMarker({ eventId, idTag, erasedBy: 0, sourceTerm: NO_TERM }));
       },
       finding: /^leaf 1: its marker names leaf 0, which does not open/,
     },
@@ -148,6 +188,117 @@ describe('a check of all records', () => {
       );
     });
   }
+
+  const STRAY: Readonly<Record<string, { prefix: number; findings: readonly RegExp[] }>> = {
+    'an owner': { prefix: 0x84, findings: [/^an owner has a data key that is not there$/] },
+    'a data key': {
+      prefix: 0x85,
+      findings: [/^a data key has no count$/, /^a data key is that of no owner, and of no erasure/],
+    },
+    'an event under its data key': {
+      prefix: 0x86,
+      findings: [
+        /^a data key leads to \d events?, and has \d$/,
+        /^leaf \d: its data key leads to it, and it has no/,
+      ],
+    },
+    'the count of a data key': {
+      prefix: 0x87,
+      findings: [/^there is the count of a data key that is not there$/],
+    },
+    'a term': {
+      prefix: 0x88,
+      findings: [
+        /^the terms of all events are \d+, and there are \d+$/,
+        /^leaf \d: a term leads to it, and it has no/,
+      ],
+    },
+  };
+  for (const [what, { prefix, findings }] of Object.entries(STRAY)) {
+    test(`finds each row by which an erasure would not have been whole: ${what}`, async () => {
+      const { crash, erased } = await fill();
+      const rows = erased.filter(({ key }) => key[0] === prefix);
+      assert.ok(rows.length > 0);
+      for (const row of rows) {
+        await crash.store.commit({ puts: [row] });
+        const found = await crash.findings();
+        for (const finding of findings)
+          assert.ok(
+            found.some((text) => finding.test(text)),
+            found.join('\n'),
+          );
+        await remove(crash, row.key);
+      }
+      assert.deepEqual(await crash.findings(), []);
+    });
+  }
+
+  test('finds a term of an erased event beside a record that does not open', async () => {
+    const { crash, events, erased } = await fill();
+    const term = erased.find(({ key }) => key[0] === 0x88)!;
+    const key = recordKey(events[1]!.leafIndex);
+    const record = await valueOf(crash, key);
+    const damaged = Uint8Array.from(record, (byte, i) => (i === record.length - 1 ? byte ^ 1 : byte));
+    await replace(crash, key, damaged);
+    const alone = await crash.findings();
+    assert.equal(alone.length, 1, alone.join('\n'));
+    await crash.store.commit({ puts: [term] });
+    const stray = `leaf ${indexOfKey(term.key)}: a term leads to it, and it has no record`;
+    assert.deepEqual(await crash.findings(), [...alone, stray]);
+  });
+
+  test('finds a row of each kind that is gone', async () => {
+    const { crash } = await fill();
+    const gone: readonly (readonly [number, RegExp])[] = [
+      [0x84, /^a data key is that of no owner, and of no erasure under way$/],
+      [0x85, /^an owner has a data key that is not there$/],
+      [0x86, /^leaf \d: its data key does not lead to it/],
+      [0x87, /^a data key has no count$/],
+      [0x88, /^the terms of all events are \d+, and there are \d+$/],
+    ];
+    for (const [prefix, finding] of gone) {
+      const row = await firstOf(crash, prefix);
+      await remove(crash, row.key);
+      const found = await crash.findings();
+      assert.ok(
+        found.some((text) => finding.test(text)),
+        found.join('\n'),
+      );
+      await crash.store.commit({ puts: [row] });
+    }
+    assert.deepEqual(await crash.findings(), []);
+  });
+
+  test('takes a data key whose events are being erased, while both it and the erasure are there', async () => {
+    const filled = await fill();
+    const { crash } = filled;
+    const retired = await retire(filled);
+    assert.deepEqual(await crash.findings(), []);
+    await remove(crash, retired.key);
+    assert.ok(
+      (await crash.findings()).includes('a data key is that of no owner, and of no erasure under way'),
+    );
+    for (const value of [new Uint8Array(16), new Uint8Array(0)]) {
+      await replace(crash, retired.key, value);
+      assert.deepEqual(await crash.findings(), [
+        'a data key is being erased by an erasure that is not there',
+      ]);
+    }
+    await replace(crash, retired.key, retired.value);
+    await replace(crash, retiredKey(new Uint8Array(16)), retired.value);
+    assert.deepEqual(await crash.findings(), ['a data key that is not there is said to be under erasure']);
+  });
+
+  test('finds an owner whose data key is of another, or is being erased', async () => {
+    const { crash } = await fill();
+    const [one, other] = await rowsOf(crash.store, 0x84);
+    await replace(crash, one!.key, other!.value);
+    assert.ok((await crash.findings()).includes('an owner has a data key that is of another'));
+    await replace(crash, one!.key, one!.value);
+    const erasure = await firstOf(crash, 0x8b);
+    await replace(crash, retiredKey(one!.value), erasure.key.subarray(1));
+    assert.deepEqual(await crash.findings(), ['an owner has a data key whose events are being erased']);
+  });
 
   test('needs the master key, and the epochs of now', async () => {
     const { crash } = await fill();

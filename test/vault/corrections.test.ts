@@ -78,4 +78,24 @@ describe('corrections of an event', () => {
       ['c2'],
     );
   });
+
+  test('of a person who is erased go too, those of corrections as well; those of another source stay', async () => {
+    const crash = await openCrashVault();
+    const { vault, submit } = crash.now();
+    await submit(eventAbout('anna', 'e'));
+    const { event: one } = await submit(correction('c1', 'e', { src: { ip: '198.51.100.77' } }));
+    await submit(correction('c2', one.eventId, { src: { ip: '198.51.100.77' } }));
+    const { event: foreign } = await submit(correction('c3', 'e', { source: BANK }));
+    const subject = { format: 'opaque', id: 'anna' };
+    const { erasureId } = await vault.erase(erasing({ subject }));
+    const { erased, tombstones } = await erasureIn(crash.now(), erasureId, 'done');
+    assert.deepEqual([erased, tombstones.map((said) => said.erased)], [3, [3]]);
+    const left = await vault.list({ terms: { type: 'correction' } }, { limit: 10 });
+    assert.deepEqual(
+      left.events.map(({ eventId }) => eventId),
+      [foreign.eventId],
+    );
+    assert.deepEqual((await vault.list({ terms: { ip: '198.51.100.77' } }, { limit: 10 })).events, []);
+    assert.deepEqual(await crash.findings(), []);
+  });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EventErasedError } from '../../src/vault/vault.ts';
 import { verifyReceipt } from '../../src/client/verify.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import { parseRecordRow, recordKey } from '../../src/vault/rows.ts';
@@ -326,7 +327,7 @@ describe('erasing events', () => {
     const { eventId, idTag, ...marker } = parseRecordRow(
       (await crash.store.getMany([recordKey(flow[2]!.leafIndex)]))[0]!,
     ) as unknown as Record<string, unknown>;
-    assert.deepEqual(Object.keys(marker), ['erasedBy']);
+    assert.deepEqual(Object.keys(marker), ['erasedBy', 'sourceTerm']);
     assert.ok(eventId && idTag);
   });
 
@@ -346,6 +347,29 @@ describe('erasing events', () => {
       assert.deepEqual(after.event.notices, before.event.notices, `turn ${at}: memory and store agree`);
       assert.deepEqual(await crash.findings(), []);
     }
+  });
+});
+
+describe('what is told of an erased event', () => {
+  test('says to whom it belonged, to who asks with a source', async () => {
+    const crash = await openCrashVault();
+    const [event] = await take(crash, [eventOf('a')]);
+    await eraseAll(crash, { eventIds: [event!.eventId] });
+    await assert.rejects(crash.now().vault.find(event!.eventId), (error) => {
+      assert.ok(error instanceof EventErasedError);
+      assert.deepEqual([error.isOf(event!.source), error.isOf('another')], [true, false]);
+      return true;
+    });
+  });
+
+  test('what the log says itself is not erased by name', async () => {
+    const crash = await openCrashVault();
+    const { vault } = crash.now();
+    await vault.logAccess({ principal: 'anna', role: 'admin', route: 'POST /v1/erasures', eventIds: [] });
+    const { events } = await vault.list({ terms: { type: 'log.accessed' } }, { limit: 1 });
+    const target = { eventIds: [events[0]!.eventId] };
+    await assert.rejects(vault.erase(erasing(target)), { code: 'event_invalid' });
+    await assert.rejects(vault.countErasure(target), { code: 'event_invalid' });
   });
 });
 

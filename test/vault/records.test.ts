@@ -217,7 +217,7 @@ describe('a vault opens with its own keys only', () => {
       statementKeys: { seed: TEST_STATEMENT_SEED, retired: [] },
       issuer: TEST_ISSUER,
       ed25519: { ...nodeEd25519, signAside },
-      epochs: testEpochs(),
+      epochs: testEpochs(0),
       now: () => 0,
     };
     await openVault(right);

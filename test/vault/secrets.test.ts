@@ -65,7 +65,7 @@ describe('an event with a secret in it', () => {
     const group = await submitGroup(crash.now(), [
       { ...withSecret('a'), source: 'another' },
       { ...withSecret('b'), type: 'no type' },
-      { ...FLAT, session_id: `password=${SECRET}` },
+      { ...FLAT, trigger_reason: `password=${SECRET}` },
     ]);
     assert.deepEqual(wordsOf(group), ['secret_found', 'secret_found', 'secret_found']);
   });
@@ -124,7 +124,7 @@ describe('an event with a secret in it', () => {
 
   test('of the flat profile: what is kept as sent has no secret either, and without one it is what was sent', async () => {
     const crash = await openCrashVault(redacting);
-    const secret = { ...FLAT, id: 'f', session_id: `password=${SECRET}` };
+    const secret = { ...FLAT, id: 'f', trigger_reason: `password=${SECRET}` };
     const [one, two] = await submitGroup(crash.now(), [secret, { ...FLAT, id: 'g' }]);
     const kept = await sentOf(crash, one!.submitted!.event);
     assert.ok(kept);
@@ -140,9 +140,29 @@ describe('an event with a secret in it', () => {
     const crash = await openCrashVault(redacting);
     await refusalOf(crash.now().submit({ ...withSecret('a'), source: 'https://bank.example/payments' }));
     await refusalOf(
-      crash.now().submit({ ...FLAT, session_id: `password=${SECRET}` }, { sources: ['other', 'test'] }),
+      crash.now().submit({ ...FLAT, trigger_reason: `password=${SECRET}` }, { sources: ['other', 'test'] }),
     );
     await assert.rejects(crash.now().submit(withSecret('a'), { sources: ['other'] }), { code: 'forbidden' });
+  });
+
+  test('in an identity is refused, also where secrets are replaced: two events or persons would become one', async () => {
+    const crash = await openCrashVault(redacting);
+    const snapshot = await snapshotOf(crash.store);
+    const cases: readonly [event: JsonObject, pointer: string][] = [
+      [eventOf(`password=${SECRET}`), '/id'],
+      [eventOf('a', { txn: `password=${SECRET}` }), '/txn'],
+      [
+        eventOf('a', { subject: { sub_id: { format: 'opaque', id: `password=${SECRET}` } } }),
+        '/subject/sub_id/id',
+      ],
+      [{ ...FLAT, user_id: `password=${SECRET}` }, '/user_id'],
+      [{ ...FLAT, session_id: `password=${SECRET}` }, '/session_id'],
+    ];
+    for (const [event, pointer] of cases) {
+      const { findings } = await refusalOf(crash.now().submit(event));
+      assert.deepEqual(findings, [{ pointer, rule: 'field_name' }]);
+    }
+    assert.deepEqual(await snapshotOf(crash.store), snapshot);
   });
 
   test('in the name of a member is refused, also where secrets are replaced', async () => {

@@ -25,6 +25,18 @@ async function gapsSaid(vault: TestVault): Promise<JsonObject[]> {
   return (await ownEvents(vault, 'source.gap')).map(saidOf);
 }
 
+describe('a strict source', () => {
+  test('has a number on every event; one without is invalid, and nothing is stored', async () => {
+    const crash = await openCrashVault({ vault: { sources: { test: { sequence: 'strict' } } } });
+    await assert.rejects(crash.now().submit(eventOf('a')), {
+      code: 'event_invalid',
+      faults: [{ pointer: '/seq', detail: 'is required of this source, which is strict about its numbers' }],
+    });
+    assert.equal(crash.now().test.log.revealed.size, 1);
+    await crash.now().submit(eventOf('a', { seq: 7 }));
+  });
+});
+
 describe('numbers of a source', () => {
   test('a gap and a fork are in the answer, in what is found, and in the answer to a retry, now and later', async () => {
     const crash = await openCrashVault();

@@ -171,12 +171,12 @@ async function checkPrivateZone(
 ): Promise<readonly Finding[]> {
   const { origin, issuer } = folder;
   if (issuer === undefined) return [];
-  const { master, epochs } = await readVaultKeys(folder, terminal.env);
   const progress = startProgress(terminal, 'opening', 'records');
   const findings: Finding[] = [];
   const say = (problems: readonly string[]): void =>
     void findings.push(...problems.map((problem) => ({ path: 'records', problem })));
   try {
+    const { master, epochs } = await readVaultKeys(folder, terminal.env);
     const source = storeSource(store);
     const readBundle = async (index: number, width: number): Promise<readonly Uint8Array[] | undefined> => {
       const bundle = await source.read(formatTilePath({ kind: 'entries', index, width }));
