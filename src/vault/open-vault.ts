@@ -192,7 +192,15 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     erase: async (request) => describe(await eraser.accept(request)),
     async findErasure(erasureId) {
       const row = await erasures.find(erasureId);
-      return row && describe(row, await erasures.tombstonesOf(erasureId));
+      const tombstones = row && (await erasures.tombstonesOf(erasureId));
+      // What is committed is read by nobody before it is revealed.
+      return (
+        row &&
+        describe(
+          row,
+          tombstones!.filter(({ leafIndex }) => leafIndex < log.revealed.size),
+        )
+      );
     },
     listErasures: async (page) =>
       pageOfErasures(

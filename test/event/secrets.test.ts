@@ -6,7 +6,7 @@ import { FLAT_MEMBERS } from '../../src/event/flat.ts';
 import type { Members } from '../../src/event/member.ts';
 import { EVENT_MEMBERS } from '../../src/event/members.ts';
 import { isHarmless } from '../../src/event/secret-mask.ts';
-import { kindOfName, SECRET_NAMES } from '../../src/event/secret-names.ts';
+import { isListedName, kindOfName, SECRET_NAMES } from '../../src/event/secret-names.ts';
 import { markerOf, SECRET_RULES, type SecretRule } from '../../src/event/secret-rules.ts';
 import { VENDORS } from '../../src/event/secret-vendors.ts';
 import { MAX_FINDINGS } from '../../src/event/secret-sweep.ts';
@@ -219,9 +219,16 @@ test('no secret: order numbers of any length, where a name or a text says that t
   );
 });
 
+function namesIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [name, ...namesIn(inner)]);
+}
+
 test('no secret: events with anything in them that the schema allows', () => {
   fc.assert(
     fc.property(fc.oneof(canonicalEvents(), flatEvents()), (event) => {
+      // Names in these two are the submitter's own, and may happen to be one of the list.
+      fc.pre([event['labels'], event['ext']].every((own) => !namesIn(own).some(isListedName)));
       assert.deepEqual(findSecrets(event), []);
     }),
     { numRuns: numRuns / 5 },
