@@ -14,9 +14,8 @@ import type { LinkRule } from './link.ts';
 import type { EventMembers } from './schema.ts';
 import type { SequenceReport } from './sequence.ts';
 
-/** The source of the log's own events. No token has a source that begins with `LOG_SOURCE_PREFIX`. */
+/** The source of the log's own events. No token has a source that begins with `newel:`. */
 export const LOG_SOURCE = 'newel:log';
-export const LOG_SOURCE_PREFIX = 'newel:';
 
 /** Leaves that one `erasure` names, so that the largest indexes still have room in `ext`: more are in more events. */
 export const MAX_ERASED_LEAVES = 400;

@@ -6,7 +6,7 @@
  *   8a tag16   →   epoch 4 ‖ moved 4 ‖ nonce 12 ‖ ciphertext ‖ tag 16      of `event/link.ts` (`epoch-sealing.ts`)
  */
 
-import type { Row, Store } from '../storage/store.ts';
+import type { Row } from '../storage/store.ts';
 import type { GatheredReads } from './gathered-reads.ts';
 import { HeldRows, type Hold } from './held.ts';
 import { hmac } from './hmac.ts';
@@ -101,11 +101,6 @@ export class Sealing implements StateSealing {
   openJson(key: Uint8Array, sealed: Uint8Array): unknown {
     return JSON.parse(Buffer.from(this.open(key, sealed)).toString('utf8'));
   }
-}
-
-/** Reads that are not gathered. */
-export function readsOf(store: Store): Pick<GatheredReads, 'get'> {
-  return { get: async (key) => (await store.getMany([key]))[0] };
 }
 
 function nameOf(tag: Uint8Array): string {
