@@ -21,6 +21,11 @@ import type { Mutex } from './mutex.ts';
 import { dataKeyKey, keyCountKey, ownerKey, parseRecordRow, recordKey, retiredKey } from './rows.ts';
 import type { ErasureRequest } from './vault.ts';
 
+/** How long a read of the database may take. */
+const LONGEST_READ_MS = 2000;
+/** After a clearing that failed. */
+const CLEAR_AGAIN_MS = 60_000;
+
 export interface EraserParts extends EraseParts {
   /** Whoever seals data keys anew takes it as well. */
   readonly keyRows: Mutex;
@@ -173,6 +178,8 @@ export class Eraser {
     try {
       const compacting = (await erasures.all()).filter(({ state }) => state === 'compacting');
       if (compacting.length === 0) return;
+      // A read that began before the last of them still keeps what it replaced from being cleared; reads are short.
+      await sleep(Math.min(LONGEST_READ_MS, this.#parts.compactDelayMs));
       const isDone = await compactErased(store, compacting, () => this.#isClosed);
       if (!isDone) return;
       const doneTimeMs = now();
@@ -180,6 +187,7 @@ export class Eraser {
       await log.write({ puts });
     } catch (error) {
       this.#parts.onFailure(error);
+      this.#clearLater(CLEAR_AGAIN_MS);
     }
   }
 }
