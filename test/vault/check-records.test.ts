@@ -199,7 +199,7 @@ describe('a check of all records', () => {
       prefix: 0x86,
       findings: [
         /^a data key leads to \d events?, and has \d$/,
-        /^leaf \d: its data key leads to it, and it has no/,
+        /^leaf \d+: its data key leads to it, and it has no/,
       ],
     },
     'the count of a data key': {
@@ -210,7 +210,7 @@ describe('a check of all records', () => {
       prefix: 0x88,
       findings: [
         /^the terms of all events are \d+, and there are \d+$/,
-        /^leaf \d: a term leads to it, and it has no/,
+        /^leaf \d+: a term leads to it, and it has no/,
       ],
     },
   };
@@ -252,7 +252,7 @@ describe('a check of all records', () => {
     const gone: readonly (readonly [number, RegExp])[] = [
       [0x84, /^a data key is that of no owner, and of no erasure under way$/],
       [0x85, /^an owner has a data key that is not there$/],
-      [0x86, /^leaf \d: its data key does not lead to it/],
+      [0x86, /^leaf \d+: its data key does not lead to it/],
       [0x87, /^a data key has no count$/],
       [0x88, /^the terms of all events are \d+, and there are \d+$/],
     ];
