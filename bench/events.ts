@@ -4,64 +4,61 @@
  * answer is looked at: a leaf of its own, and every acknowledged one is in the tree in the end.
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { randomFillSync } from 'node:crypto';
 import { createToken } from '../src/access/token-list.ts';
 import { folderPaths } from '../src/cli/folder.ts';
 import { Acknowledged } from './support/add-requests.ts';
 import { type Contestant, duel } from './support/duel.ts';
+import { completedEvent, EVENT_SOURCE, eventRequests, fullestEvent } from './support/event-requests.ts';
 import { formatFloor, formatRatio, grouped, say, SCORE_HEADINGS, scoreRow, table } from './support/report.ts';
 import { ask, initFolder, serve, serveBare } from './support/server.ts';
 import type { Workbench } from './support/workbench.ts';
 
-const EXAMPLES = join(import.meta.dirname, '..', 'spec', 'examples');
-const SOURCE = 'https://bank.example/payments';
 const WARM_UP_MS = 3000;
 /** Events a second, on two cores of which the load has one. */
 const FLOORS = { whole: 2500, minimal: 4000 } as const;
-const ID_CHARS = 26;
-const ID_PLACE = '0'.repeat(ID_CHARS);
 
 interface Case {
   readonly name: string;
-  readonly event: string;
+  readonly template: string;
   readonly answer: keyof typeof FLOORS;
 }
 
 export async function events(bench: Workbench): Promise<boolean> {
-  const completed = readFileSync(join(EXAMPLES, 'wire-transfer.ndjson'), 'utf8').split('\n')[4]!;
-  const full = JSON.stringify(JSON.parse(readFileSync(join(EXAMPLES, 'full.json'), 'utf8')));
+  const completed = completedEvent();
   const cases: Case[] = [
-    { name: 'stepup.completed', event: completed, answer: 'whole' },
-    { name: 'stepup.completed', event: completed, answer: 'minimal' },
-    { name: 'the fullest example', event: full, answer: 'whole' },
+    { name: 'stepup.completed', template: completed, answer: 'whole' },
+    { name: 'stepup.completed', template: completed, answer: 'minimal' },
+    { name: 'the fullest example', template: fullestEvent(), answer: 'whole' },
   ];
   for (const each of cases) await run(bench, each);
   return true;
 }
 
-async function run(bench: Workbench, { name, event, answer }: Case): Promise<void> {
+async function run(bench: Workbench, { name, template, answer }: Case): Promise<void> {
   const { connections, rounds, roundMs } = bench.options;
   const folder = await initFolder(bench.newDir(), 'events');
-  const input = { name: 'bench', role: 'submit', sources: [SOURCE], nowMs: Date.now() } as const;
+  const input = { name: 'bench', role: 'submit', sources: [EVENT_SOURCE], nowMs: Date.now() } as const;
   const token = await createToken(folderPaths(folder.dir).tokens, input);
   const ours = await serve(folder);
   const bare = await serveBare();
   const acknowledged = new Acknowledged(1);
-  const template = templateOf(event);
+  const requests = {
+    template,
+    token,
+    ...(answer === 'minimal' && { prefer: 'return=minimal' }),
+  };
   const result = await duel(
     {
       name: `newel, ${answer}`,
       server: ours,
       status: 201,
-      request: eventRequests(template, token, answer, connections),
+      request: eventRequests(requests),
       onAnswer: (body) => acknowledged.add(leafIndexOf(body, answer)),
     },
     {
       name: 'node:http echo',
       server: bare,
-      request: eventRequests(template, token, answer, connections),
+      request: eventRequests(requests),
       onAnswer: (body) => {
         if (body.length !== template.length) throw new Error(`the echo has ${body.length} bytes`);
       },
@@ -82,42 +79,6 @@ async function run(bench: Workbench, { name, event, answer }: Case): Promise<voi
       `ratio ${formatRatio(result.ratio)}; CPU ${result.ours.serverCpuUs?.toFixed(0) ?? '?'} µs an event; ` +
       `${grouped(acknowledged.count)} acknowledged, each in the tree once`,
   );
-}
-
-/**
- * An event with places for id and transaction. It has no number of its source: what 64 connections send arrives in any
- * order, and each would open or close a gap.
- */
-function templateOf(event: string): string {
-  return event
-    .replace(/"id":"01JD4X[0-9A-Z]{20}"/, `"id":"${ID_PLACE}"`)
-    .replace(/"txn":"[^"]+"/, `"txn":"${ID_PLACE}"`)
-    .replace(/"seq":[0-9]+,/, '');
-}
-
-/** Requests whose events differ in id and transaction; one buffer a connection is written over and over. */
-function eventRequests(
-  template: string,
-  token: string,
-  answer: Case['answer'],
-  connections: number,
-): (connection: number) => Buffer {
-  const prefer = answer === 'minimal' ? 'Prefer: return=minimal\r\n' : '';
-  const head =
-    `POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n${prefer}` +
-    `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(template)}\r\n\r\n`;
-  const run = randomFillSync(Buffer.alloc(4)).toString('hex');
-  const requests = Array.from({ length: connections }, () => Buffer.from(head + template));
-  const first = requests[0]!.indexOf(ID_PLACE);
-  const second = requests[0]!.indexOf(ID_PLACE, first + 1);
-  if (second < 0) throw new Error('the event has no id and transaction to be written over');
-  let number = 0;
-  return (connection) => {
-    const request = requests[connection]!;
-    const id = `${run}-${String(number++).padStart(ID_CHARS - run.length - 1, '0')}`;
-    for (const at of [first, second]) request.write(id, at, 'latin1');
-    return request;
-  };
 }
 
 /** The leaf index of a receipt. Throws unless the answer is one, whole or minimal as asked for. */

@@ -13,20 +13,24 @@ import { add } from './add.ts';
 import { events } from './events.ts';
 import { flips } from './flips.ts';
 import { million } from './million.ts';
+import { monitor } from './monitor.ts';
 import { privateZone } from './private.ts';
 import { secrets } from './secrets.ts';
 import { size } from './size.ts';
 import { sayMachine, say } from './support/report.ts';
 import { DEFAULTS, type Scenario, Workbench } from './support/workbench.ts';
 import { tiles } from './tiles.ts';
+import { witnesses } from './witnesses.ts';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   add,
   events,
   tiles,
   million,
+  monitor,
   private: privateZone,
   secrets,
+  witnesses,
   flips,
   size,
 };

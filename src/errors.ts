@@ -29,6 +29,7 @@ export type ErrorCode =
   // The log cannot take an entry now, or no more of this caller.
   | 'rate_limited'
   | 'queue_full'
+  | 'not_ready'
   | 'storage_failed'
   // Verification: what was claimed is not true.
   | 'signature_invalid'
@@ -36,6 +37,7 @@ export type ErrorCode =
   | 'proof_invalid'
   | 'root_mismatch'
   | 'inconsistent'
+  | 'heads_conflict'
   | 'level_not_met'
   // A log that does not open, each with what to do about it.
   | 'log_exists'

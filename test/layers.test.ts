@@ -39,13 +39,29 @@ const TABLE: Record<
     packages: [/^node:/, /^cbor-x$/],
   },
   access: { rooms: ['formats'], files: ['storage/store.ts'], packages: [/^node:/, /^jose$/] },
+  witness: {
+    rooms: ['client', 'storage', 'formats', 'core'],
+    packages: [/^node:/, /^@noble\/hashes\//],
+  },
+  monitor: {
+    rooms: ['client', 'storage', 'formats', 'core'],
+    packages: [/^node:/, /^@noble\/hashes\//],
+  },
   telemetry: {
-    files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts'],
+    files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts', 'witness/signals-asking.ts'],
     packages: [/^pino$/],
   },
   http: {
     rooms: ['formats', 'core'],
-    files: ['log/log.ts', 'log/limits.ts', 'access/principal.ts', 'access/permissions.ts', 'vault/vault.ts'],
+    files: [
+      'log/log.ts',
+      'log/limits.ts',
+      'access/principal.ts',
+      'access/permissions.ts',
+      'vault/vault.ts',
+      'witness/witness.ts',
+      'monitor/heads.ts',
+    ],
     packages: [/^node:/, /^hono/, /^@hono\/node-server$/, /^@noble\/hashes\//],
   },
   cli: {

@@ -16,9 +16,10 @@ const SCRIPT = `
 import { verifyInclusion, openCheckpoint, httpSource } from 'newel';
 import { FileReceiptStore } from 'newel/node';
 import { openLog, createApp, MemoryStore } from 'newel/server';
+import { openWitness, createWitnessApp } from 'newel/witness';
 import { parseVkey } from 'newel/formats/vkey';
 import manifest from 'newel/package.json' with { type: 'json' };
-const values = [verifyInclusion, openCheckpoint, httpSource, FileReceiptStore, openLog, createApp, MemoryStore, parseVkey];
+const values = [verifyInclusion, openCheckpoint, httpSource, FileReceiptStore, openLog, createApp, MemoryStore, openWitness, createWitnessApp, parseVkey];
 for (const value of values) {
   if (typeof value !== 'function') throw new Error('not a function');
 }

@@ -71,6 +71,17 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
+/** Finds out whether `replaceFile` could begin, and rejects with what is in the way. Nothing of it is left. */
+export async function tryReplacing(path: string): Promise<void> {
+  const next = `${path}.new`;
+  await rm(next, { force: true });
+  const file = await open(next, 'wx', OWNER_ONLY);
+  await file.close();
+  await rm(next);
+  const old = await open(path, 'r+');
+  await old.close();
+}
+
 async function openAlone(path: string): Promise<FileHandle> {
   for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(RETRY_MS)) {
     const file = await openNew(path);

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createFile, hasCode, syncFolder } from '../access/durable-file.ts';
 import { createTokenList } from '../access/token-list.ts';
@@ -32,6 +32,7 @@ import {
   unfinished,
 } from './folder.ts';
 import { readGivenMaster } from './master-key.ts';
+import { createSecondKey } from './second-key.ts';
 import { createVaultKeys } from './vault-keys.ts';
 
 export interface CreateFolderOptions {
@@ -84,9 +85,12 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   await makeFolder(dir);
   await createFile(paths.unfinished, formatFolderConfig(config));
   await mkdir(paths.keys, { mode: 0o700 });
-  await createFile(paths.logKey, `${formatSkey({ name: origin, seed }, nodeEd25519)}\n`);
+  await createFile(paths.logKey, `${formatSkey({ name: origin, seed }, { ed25519: nodeEd25519 })}\n`);
+  await createSecondKey(paths, origin);
   const policy = formatPolicy({
     logs: [url === undefined ? { vkey: logKey } : { vkey: logKey, url }],
+    witnesses: [],
+    groups: [],
     quorum: 'none',
   });
   await createFile(paths.policy, policy);
@@ -128,9 +132,21 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
   return { folder: { ...config, paths }, vkey };
 }
 
-/** Makes the folder, with all its parents; every name that is new lasts when it resolves, and its own in any case. */
+/**
+ * Makes the folder, with all its parents, for its owner alone, also where it is there and empty; every name that is new
+ * lasts when it resolves, and its own in any case. Throws `log_refused` where it is another user's.
+ */
 async function makeFolder(dir: string): Promise<void> {
   const first = (await mkdir(dir, { recursive: true, mode: 0o700 })) ?? dir;
+  try {
+    await chmod(dir, 0o700);
+  } catch (cause) {
+    throw new NewelError(
+      'log_refused',
+      `the folder ${dir} cannot be kept from others: give one that this user owns, or one that is not there yet`,
+      { cause },
+    );
+  }
   for (let made = dir; ; made = dirname(made)) {
     await syncFolder(dirname(made));
     if (made === first || made === dirname(made)) return;

@@ -22,6 +22,8 @@ export interface ErasureAnswer {
   readonly erased: number;
   readonly tombstones: number;
   readonly keysDestroyedBy: string | undefined;
+  /** Whether that time is over, and they are still there. */
+  readonly areKeysOverdue: boolean;
   readonly failure: string | undefined;
   readonly members: JsonObject;
 }
@@ -102,6 +104,7 @@ function parseErasure(members: JsonObject): ErasureAnswer {
     erased: countOf(members, 'erased'),
     tombstones: tombstones.length,
     keysDestroyedBy: typeof keysDestroyedBy === 'string' ? keysDestroyedBy : undefined,
+    areKeysOverdue: members['keys_overdue'] === true,
     failure: typeof failure === 'string' ? failure : undefined,
     members,
   };

@@ -3,10 +3,12 @@
  *
  *   DIR/  newel.json          what the log is, and settings of `serve`; written last, so its being there says that init ended
  *         keys/log-ed25519    the key that signs tree heads, as a skey (0600)
+ *         keys/log-mldsa44    the key of their second line (0600)
  *         keys/statement.jwks the keys of statements, and
  *         keys/master         what the keys of records are sealed under in the end, and
  *         keys/epochs         what is between, for a week each: `vault-keys.ts`; of an event log only
  *         policy              C2SP tlog-policy
+ *         policy.public       another one, where public witnesses are asked beside those that receipts wait for
  *         tokens.json         who may call
  *         db/                 LevelDB
  *   DIR.guard                 beside it, or where `--guard` said
@@ -61,7 +63,11 @@ export interface FolderPaths {
   readonly statementKeys: string;
   readonly master: string;
   readonly epochs: string;
+  /** The key that makes the second line of checkpoints. */
+  readonly secondKey: string;
   readonly policy: string;
+  /** The policy of the slot `public`, where there is one. */
+  readonly publicPolicy: string;
   readonly tokens: string;
   readonly db: string;
   /** Where `dev` says how to reach it. */
@@ -81,7 +87,9 @@ export function folderPaths(dir: string): FolderPaths {
     statementKeys: join(dir, 'keys', 'statement.jwks'),
     master: join(dir, 'keys', 'master'),
     epochs: join(dir, 'keys', 'epochs'),
+    secondKey: join(dir, 'keys', 'log-mldsa44'),
     policy: join(dir, 'policy'),
+    publicPolicy: join(dir, 'policy.public'),
     tokens: join(dir, 'tokens.json'),
     db: join(dir, 'db'),
     client: join(dir, 'client.json'),

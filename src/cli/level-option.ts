@@ -1,6 +1,7 @@
-/** `--level`: what is to be proven. */
+/** `--level`: what is to be proven. `--wait`: how long it may take. */
 
 import type { Level } from '../client/level.ts';
+import { MAX_WAIT_S } from '../client/upgrade.ts';
 import { type Call, type Option, usage } from './command.ts';
 
 export const LEVEL_OPTION: Option = {
@@ -13,4 +14,19 @@ export function levelOf(call: Call, command: { readonly name: string }, otherwis
   const level = call.text('level') ?? otherwise;
   if (level !== 'signed' && level !== 'witnessed') throw usage(command, '--level is signed or witnessed');
   return level;
+}
+
+const SECONDS = /^(0|[1-9][0-9]{0,4})$/;
+
+/** `--wait`, in seconds; `undefined` where it is not given. Throws `usage` for what is no count of at most `maxS`. */
+export function waitOf(
+  call: Call,
+  command: { readonly name: string },
+  maxS: number = MAX_WAIT_S,
+): number | undefined {
+  const text = call.text('wait');
+  if (text === undefined) return undefined;
+  const seconds = SECONDS.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+  if (seconds > maxS) throw usage(command, `--wait is whole seconds, 0 to ${maxS}`);
+  return seconds;
 }

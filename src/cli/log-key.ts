@@ -1,10 +1,8 @@
-/** The key that signs a log's tree heads, and the policy that is to list it, from the log's folder. */
+/** The key that signs a log's tree heads, from the log's folder. */
 
 import { readFile, stat } from 'node:fs/promises';
 import { NewelError } from '../errors.ts';
 import { ed25519Signer, ed25519Verifier, type Signer, type Verifier } from '../formats/note.ts';
-import { decodeUtf8 } from '../formats/text.ts';
-import { parsePolicy } from '../formats/tlog-policy.ts';
 import { formatVkey, KEY_TYPE, newVkey, parseSkey } from '../formats/vkey.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
@@ -20,7 +18,7 @@ export async function readLogKey({ origin, paths }: Folder): Promise<LogKey> {
   await assertPrivate(paths.logKey);
   let skey: ReturnType<typeof parseSkey>;
   try {
-    skey = parseSkey((await readFile(paths.logKey, 'utf8')).replace(/\n$/, ''), nodeEd25519);
+    skey = parseSkey((await readFile(paths.logKey, 'utf8')).replace(/\n$/, ''), { ed25519: nodeEd25519 });
   } catch (cause) {
     const what = cause instanceof NewelError ? `is damaged (${cause.message})` : 'cannot be read';
     throw new NewelError(
@@ -50,23 +48,5 @@ export async function assertPrivate(path: string): Promise<void> {
   throw new NewelError(
     'log_refused',
     `the key ${path} is open to others (mode ${bits}): chmod 600, and think of who may have read it`,
-  );
-}
-
-/** The text of the policy file. Throws `log_refused` where it is none, or does not list the log's own key. */
-export async function readPolicy({ paths }: Folder, vkey: string): Promise<string> {
-  try {
-    const bytes = await readFile(paths.policy);
-    const { logs } = parsePolicy(bytes);
-    if (logs.some((log) => formatVkey(log.vkey) === vkey)) return decodeUtf8(bytes);
-  } catch (cause) {
-    const what = cause instanceof NewelError ? cause.message : 'it cannot be read';
-    const advice = `put it right, or write the one that init made: log ${vkey} and, on the next line, quorum none`;
-    throw new NewelError('log_refused', `the policy ${paths.policy}: ${what}; ${advice}`, { cause });
-  }
-  throw new NewelError(
-    'log_refused',
-    `the policy ${paths.policy} has no line for the key in ${paths.logKey}: bring back that key as init made it, or, ` +
-      `if it is that one, the line of the policy: log ${vkey}`,
   );
 }

@@ -3,10 +3,12 @@
 import { stat } from 'node:fs/promises';
 import { hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
+import type { Cosigner } from '../formats/cosignature.ts';
+import type { Verifier } from '../formats/note.ts';
 import type { Clock } from '../log/clock.ts';
 import { type Guard, openGuard } from '../log/guard.ts';
 import type { Kind } from '../log/identity.ts';
-import { type Log, openLog, type ProveCompanions } from '../log/log.ts';
+import { type Asking, type Log, openLog, type OpenOptions, type ProveCompanions } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
 import type { Listener } from '../log/signals.ts';
 import { openLevelStore } from '../storage/level.ts';
@@ -28,6 +30,14 @@ export interface OpenFolderOptions {
   readonly limits?: PoolLimits;
   readonly publishIntervalMs?: number;
   readonly onSignal?: Listener;
+  /** Makes the second line of checkpoints. */
+  readonly cosigner?: Cosigner;
+  /** Reads only until `log.begin()`. */
+  readonly isHeld?: boolean;
+  /** Whose lines are wanted, and who asks for them. */
+  readonly slots?: NonNullable<OpenOptions['slots']>;
+  readonly witnessVerifiers?: readonly Verifier[];
+  readonly asking?: Asking;
 }
 
 export interface OpenedFolder {

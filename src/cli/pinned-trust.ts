@@ -11,6 +11,7 @@ import { type ClientConfig, readClientConfig } from './client-config.ts';
 import type { Call, Option, Options } from './command.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { readInput } from './input-file.ts';
+import { nodeMldsa44 } from './mldsa-node.ts';
 import { printable } from './terminal.ts';
 
 export interface PinnedTrust {
@@ -59,7 +60,7 @@ export function trustOfConfig({ trust, path }: ClientConfig, policy?: Uint8Array
 /** Reads a trust file, whatever it is from. Throws `malformed` or `too_large`, naming it. */
 export function parseTrustOf(file: unknown, name: string, policy?: Uint8Array): Trust {
   try {
-    return parseTrust(file, { ed25519: nodeEd25519, ...(policy && { policy }) });
+    return parseTrust(file, { ed25519: nodeEd25519, mldsa44: nodeMldsa44, ...(policy && { policy }) });
   } catch (cause) {
     if (!(cause instanceof NewelError)) throw cause;
     throw new NewelError(cause.code, `${name}: ${cause.message}`, { cause });

@@ -4,9 +4,9 @@
  */
 
 import type { ReceiptReport } from '../client/report.ts';
+import { formatUtc } from '../client/time-words.ts';
 import type { Trust } from '../client/trust.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json.ts';
-import { formatTime } from './report-text.ts';
 import { formatCount, formatTable, printable } from './terminal.ts';
 
 export interface ReceiptWords {
@@ -19,10 +19,11 @@ export interface ReceiptWords {
 
 export function wordsOf(report: ReceiptReport, trust: Trust): ReceiptWords {
   const origin = printable(trust.origin);
-  const { statement, checkpoint, level, receipt, cosigners, event } = report;
+  const { statement, checkpoint, level, receipt, cosigners, witnessedTimeS, event } = report;
   if (level === undefined || !statement || !checkpoint || !event) return NOTHING;
-  const time = formatTime(statement.receivedTimeS);
-  const witnessed = level === 'witnessed';
+  const time = formatUtc(statement.receivedTimeS);
+  const witnessed = level === 'witnessed' && witnessedTimeS !== undefined;
+  const warnings = report.checks.flatMap(({ warning }) => warning ?? []);
   const proves = [
     `${origin} says that it received this event at ${time}, with exactly the content shown. It signed that with its key ${statement.kid}, and cannot take it back.`,
     `The event is entry ${receipt.leaf_index} of the log. The entry is public and tells nothing about the event, but it fits this one and no other.`,
@@ -30,20 +31,29 @@ export function wordsOf(report: ReceiptReport, trust: Trust): ReceiptWords {
     ...(witnessed
       ? [
           `Independent witnesses have seen that list and signed it too: ${cosigners.map(printable).join(', ')}. Enough of them, by the policy, that the log cannot show others a list without this entry.`,
+          `They had done so by ${formatUtc(witnessedTimeS)}, by their own clocks: the entry is no younger than that.`,
         ]
       : []),
   ];
   const doesNotProve = [
     'That what the event says is true. The log vouches for what it was told, and when.',
     'When it happened. The time of receipt is by the clock of the log, the times in the event are by the clock of its source.',
+    ...warnings.map((warning) => `Exactly when the log received it: ${printable(warning)}.`),
     'That nothing was left out: neither other events, nor parts of this one that whoever gave you the receipt may have removed.',
     ...(witnessed
       ? []
       : [
-          'That everybody is shown the same list. Nobody but the log has signed it: that is its own word (level: signed). If it showed others another list, this receipt would convict it, but somebody has to compare: newel consistency does.',
+          `That everybody is shown the same list. ${signersOf(report)}: that is its own word (level: signed). If it showed others another list, this receipt would convict it, but somebody has to compare: newel consistency does.`,
         ]),
   ];
   return { event: membersOf(event), proves, doesNotProve };
+}
+
+/** Who has signed the list of a receipt that is not witnessed. */
+function signersOf({ cosigners }: ReceiptReport): string {
+  return cosigners.length === 0
+    ? 'Nobody but the log has signed it'
+    : `Beside the log it was signed by ${cosigners.map(printable).join(', ')}, fewer than the policy asks for`;
 }
 
 const NOTHING: ReceiptWords = {

@@ -7,9 +7,13 @@
  *     inclusion   ✔ in tree of 42
  *     checkpoint  ✔ log key log.example/bank+2b1d3a4c
  *     witnesses   – 0 of 0 needed by the policy               level: signed
+ *
+ *     witnesses   ✔ 2 of 2 needed by the policy, by 2026-11-20 12:21:00 UTC: witness.example/a, witness.example/b     level: …
+ *                 ! the witnesses had signed 20 minutes after the log says that it received the event: …
  */
 
 import type { Check, ReceiptReport } from '../client/report.ts';
+import { formatUtc } from '../client/time-words.ts';
 import type { NewelError } from '../errors.ts';
 import { EXIT } from './exit-code.ts';
 import { failureOf } from './failure.ts';
@@ -28,23 +32,29 @@ function isBelow(error: NewelError | undefined, level: ReceiptReport['level']): 
 
 /** The block of a report. `subject` is what was checked: `receipt of evt_…`. */
 export function formatReport(terminal: Terminal, report: ReceiptReport, subject: string): string {
-  const { checks, statement, type, level } = report;
-  const said = statement && [type, formatTime(statement.receivedTimeS)].filter((item) => item !== undefined);
+  const { checks, statement, type } = report;
+  const said = statement && [type, formatUtc(statement.receivedTimeS)].filter((item) => item !== undefined);
   const head = `${markOf(terminal, headResultOf(report))} ${printable(`${subject}${said ? ` (${said.join(', ')})` : ''}`)}\n`;
   const nameWidth = Math.max(...checks.map(({ name }) => name.length));
-  const noted = checks.map((check) => withNote(check, level));
-  const widths = noted.filter(({ note }) => note !== '').map(({ detail }) => detail.length);
-  const lines = noted.map(({ name, result, detail, note }) => {
-    const text = note === '' ? detail : `${detail.padEnd(Math.max(...widths) + NOTE_GAP)}${note}`;
-    return `  ${name.padEnd(nameWidth)}  ${markOf(terminal, result)} ${text}\n`;
+  const printed = checks.map((check) => ({ ...check, detail: printable(check.detail) }));
+  const widths = printed.flatMap(({ note, detail: { length } }) =>
+    note === undefined || length > MAX_ALIGNED_CHARS ? [] : length,
+  );
+  const lines = printed.map(({ name, result, detail, note, warning }) => {
+    const text =
+      note === undefined ? detail : `${detail.padEnd(Math.max(0, ...widths))}${' '.repeat(NOTE_GAP)}${note}`;
+    const line = `  ${name.padEnd(nameWidth)}  ${markOf(terminal, result)} ${text}\n`;
+    if (warning === undefined) return line;
+    const mark = paint(terminal, terminal.out, 'yellow', '!');
+    return `${line}${' '.repeat(nameWidth + 4)}${mark} ${printable(warning)}\n`;
   });
   return head + lines.join('');
 }
 
 /** A report as JSON shows it. What the event says is in it only where all is true. */
 export function jsonOfReport(file: string, report: ReceiptReport): Record<string, unknown> {
-  const { ok, level, eventId, type, statement, receipt, checkpoint, checks, cosigners, error, event } =
-    report;
+  const { ok, level, eventId, type, statement, receipt, checkpoint, checks, error, event } = report;
+  const { cosigners, unchecked, witnessedTimeS } = report;
   return {
     file,
     ok,
@@ -59,27 +69,23 @@ export function jsonOfReport(file: string, report: ReceiptReport): Record<string
     ...(level !== undefined && { log: receipt.log, leaf_index: receipt.leaf_index }),
     ...(checkpoint && { tree_size: checkpoint.size }),
     cosigners,
+    ...(unchecked.length > 0 && { unchecked }),
+    ...(witnessedTimeS !== undefined && { witnessed_time: isoOf(witnessedTimeS) }),
     checks,
     ...(error && { error: failureOf(error) }),
     ...(level !== undefined && { event }),
   };
 }
 
-/** `2026-11-20 12:00:08 UTC`. */
-export function formatTime(seconds: number): string {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+/** `null` of a time that no calendar has. */
+function isoOf(seconds: number): string | null {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 const NOTE_GAP = 5;
-
-function withNote(
-  check: Check,
-  level: ReceiptReport['level'],
-): Omit<Check, 'note'> & { readonly note: string } {
-  const { name, note } = check;
-  const reached = name === 'witnesses' && level !== undefined ? `level: ${level}` : '';
-  return { ...check, detail: printable(check.detail), note: note ?? reached };
-}
+/** Notes stand below each other but for those of longer lines. */
+const MAX_ALIGNED_CHARS = 60;
 
 function headResultOf({ ok, error, level }: ReceiptReport): Check['result'] {
   if (ok) return 'ok';

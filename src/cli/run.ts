@@ -10,12 +10,14 @@ import { erase } from './commands/erase.ts';
 import { fsck } from './commands/fsck.ts';
 import { head } from './commands/head.ts';
 import { init } from './commands/init.ts';
+import { monitor } from './commands/monitor.ts';
 import { receipt } from './commands/receipt.ts';
 import { serve } from './commands/serve.ts';
 import { submit } from './commands/submit.ts';
 import { token } from './commands/token.ts';
 import { trust } from './commands/trust.ts';
 import { verify } from './commands/verify.ts';
+import { witness } from './commands/witness.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { sayFailure } from './failure.ts';
 import { formatTable, type Terminal } from './terminal.ts';
@@ -36,6 +38,8 @@ const COMMANDS: readonly Command[] = [
   consistency,
   erase,
   fsck,
+  witness,
+  monitor,
 ];
 
 /** Runs one command line, without the program's name. Never rejects. */

@@ -1,8 +1,8 @@
 /**
  * A log that is served: from opening the folder to letting go of it.
  *
- *   listen ─ read key, policy, tokens ─ open and prove ─ serve ─┬─ stop()
- *                                                               └─ the log is fatal
+ *   listen ─ read keys, policies, tokens ─ open and prove ─ witnesses agree ─ serve ─┬─ stop()
+ *                                                         └─ not yet: read only       └─ the log is fatal
  *
  *   stop()            a signal: answer what is under way, last round, publish, close
  *   the log is fatal  answer 503 to what is under way, close; `ended` is `failed`
@@ -10,32 +10,42 @@
 
 import { Worker } from 'node:worker_threads';
 import type { Hono } from 'hono';
+import { tryReplacing } from '../access/durable-file.ts';
 import { authenticateWith } from '../access/authenticate.ts';
 import { openOidc } from '../access/oidc.ts';
 import { RateLimits } from '../access/rate-limit.ts';
 import { openTokens, type Tokens } from '../access/tokens.ts';
-import { createApp, createPublicApp, type Site, type Statements } from '../http/app.ts';
+import { NewelError } from '../errors.ts';
+import { createApp, createHeldApp, createPublicApp, type Site } from '../http/app.ts';
 import { listen, type Listening } from '../http/listen.ts';
 import { systemClock } from '../log/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
+import { readWitnessSizes } from '../log/witnessed.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
-import { openVault } from '../vault/open-vault.ts';
+import { openVault, shownOf } from '../vault/open-vault.ts';
 import type { Preparing } from '../vault/prepare.ts';
 import { PreparePool } from '../vault/prepare-pool.ts';
 import type { Vault } from '../vault/vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
-import { readLogKey, readPolicy } from './log-key.ts';
+import { readLogKey } from './log-key.ts';
 import { openFolderLog } from './open-log.ts';
+import { type Policies, readPolicies } from './policies.ts';
+import { readSecondKey, type SecondKey } from './second-key.ts';
 import type { ServeSettings } from './settings.ts';
 import { readVaultKeys } from './vault-keys.ts';
 import { readSoftware } from './version.ts';
+import { Witnessing } from './witnessing.ts';
 
 export interface ServiceOptions {
   readonly folder: Folder;
   readonly settings: ServeSettings;
   readonly acceptClock?: boolean;
+  /** Writes whether or not its witnesses agree. */
+  readonly startUnwitnessed?: boolean;
+  /** Names of witnesses that are neither waited for nor listened to at the start. */
+  readonly ignoredWitnesses?: readonly string[];
   /** Ports after the one asked for that may be tried. */
   readonly tryNextPorts?: number;
   readonly lines: Lines;
@@ -49,6 +59,8 @@ export interface Service {
   /** The public URL. */
   readonly url: string;
   readonly vkey: string;
+  /** How many witnesses the policies name. */
+  readonly witnesses: number;
   /** What GET /v1/log answers: the trust file. */
   readTrust(): Promise<unknown>;
   /** Ends it in order; the same as `ended`. */
@@ -62,9 +74,12 @@ export type End = 'stopped' | 'failed';
 /** How long requests under way may take once it ends. The rest of 10 s is for the last round and its publication. */
 const GRACE_MS = 5000;
 
+const EPOCHS_STUCK =
+  'keys/epochs cannot be replaced: until it can, no epoch ends, and what is erased still opens in old copies of the database';
+
 /**
- * Listens, opens and proves, then serves. Throws what `listen`, `readLogKey`, `readPolicy`, `openTokens` and
- * `openFolderLog` throw; then nothing is left open.
+ * Listens, opens and proves, then serves. Throws what `listen`, `readLogKey`, `readPolicies`, `openTokens` and
+ * `openFolderLog` throw, and `log_refused` where a witness contradicts; then nothing is left open.
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { folder, settings, lines, env, acceptClock = false, tryNextPorts = 0 } = options;
@@ -72,6 +87,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     sockets: [],
     tokens: undefined,
     log: undefined,
+    secondKey: undefined,
+    witnessing: undefined,
     pool: undefined,
     vault: undefined,
   };
@@ -96,18 +113,30 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
     // What may be spoilt is read before the log is opened: from then on it signs and publishes.
     const key = await readLogKey(folder);
-    const policy = await readPolicy(folder, key.vkey);
+    const secondKey = await readSecondKey(folder);
+    opened.secondKey = secondKey;
+    if (!secondKey)
+      lines.say('warn', 'checkpoints have no line that holds against quantum computers', NO_SECOND_KEY);
+    const policies = await readPolicies(folder, key.vkey);
+    const ignored = knownNames(policies, options.ignoredWitnesses ?? []);
     const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
     opened.tokens = tokens;
 
-    const { issuer } = folder;
+    const { issuer, origin } = folder;
     const vaultKeys = issuer === undefined ? undefined : await readVaultKeys(folder, env);
+    const witnessing = new Witnessing({ origin, policies, settings, ignored, lines });
+    opened.witnessing = witnessing;
     const { log, store } = await openFolderLog(folder, {
       key,
       guard: settings.guard,
       acceptClock,
       limits: limitsOf(settings),
-      publishIntervalMs: settings.publishIntervalMs,
+      publishIntervalMs: intervalOf(settings, policies),
+      ...(secondKey && { cosigner: secondKey.cosigner }),
+      isHeld: true,
+      slots: witnessing.slots,
+      witnessVerifiers: policies.verifiers,
+      asking: witnessing,
       onSignal: (signal) => {
         lines.log(signal);
         if (signal.event !== 'fatal') return;
@@ -116,54 +145,87 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       },
     });
     opened.log = log;
+    witnessing.attach(log, await readWitnessSizes(store));
+    // What was left of an interrupted rotation is nobody's any more: the database is ours.
+    if (vaultKeys) {
+      await tryReplacing(folder.paths.epochs).catch((error: unknown) =>
+        lines.say('warn', EPOCHS_STUCK, errorFields(error)),
+      );
+    }
     const now = (): number => systemClock.now();
-    const vault =
-      issuer === undefined || vaultKeys === undefined
-        ? undefined
-        : await openVault({
-            ...vaultKeys,
-            log,
-            store,
-            issuer,
-            now,
-            ed25519: { ...nodeEd25519, signAside },
-            sources: folder.sources ?? {},
-            epochMs: settings.epochMs,
-            prepareIn: (preparing) => (opened.pool = startPool(preparing, lines))?.prepare,
-            onFailure: (error) => lines.say('error', 'upkeep of the private zone failed', errorFields(error)),
-          });
-    opened.vault = vault;
-
+    const ed25519 = { ...nodeEd25519, signAside };
+    let isOpen = false;
     const site: Site = {
       log,
-      policy,
+      isOpen: () => isOpen,
+      policy: policies.fast.text,
+      ...(policies.public && { publicPolicy: policies.public.text }),
       verifier: key.verifier,
-      vkeys: [key.vkey],
+      otherVerifiers: [...(secondKey ? [secondKey.verifier] : []), ...policies.verifiers],
+      vkeys: [key.vkey, ...(secondKey ? [secondKey.vkey] : [])],
       url: settings.publicUrl ?? main.url,
       software: readSoftware(),
       now,
-      ...(vault ? { statements: statementsOf(vault) } : {}),
+      ...(policies.witnesses.length > 0 && { witnesses: () => witnessing.states() }),
+      ...(vaultKeys && issuer !== undefined && { statements: shownOf({ ...vaultKeys, issuer, ed25519 }) }),
       mayReadRevealed: (authorization) => isKnown(() => tokens.authenticate(authorization)),
       onRequest: (request) => lines.request(request),
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
     };
+    open?.serve(createPublicApp(site));
     const oidc = folder.oidc && openOidc(folder.oidc, { onSignal: (signal) => lines.issuer(signal) });
     const limits = new RateLimits({ rate: settings.rateLimit });
-    const app = createApp(site, {
-      authenticate: authenticateWith(tokens, oidc),
-      charge: (principal, count, unit) => limits.charge(principal, count, unit),
-      ...(vault ? { vault } : {}),
-    });
-    if (vault) {
-      tokens.watch((list) => {
-        const listed = list.map(({ hash: _hash, ...token }) => token);
-        vault.noteTokens(listed).catch((error: unknown) => {
-          lines.say('error', 'a change of the tokens could not be logged', errorFields(error));
+    // From here on the log writes, and so may what stands above it.
+    const begin = async (record?: string): Promise<void> => {
+      await log.begin(record);
+      const vault =
+        issuer === undefined || vaultKeys === undefined
+          ? undefined
+          : await openVault({
+              ...vaultKeys,
+              log,
+              store,
+              issuer,
+              now,
+              ed25519,
+              sources: folder.sources ?? {},
+              epochMs: settings.epochMs,
+              prepareIn: (preparing) => (opened.pool = startPool(preparing, lines))?.prepare,
+              onFailure: (error) =>
+                lines.say('error', 'upkeep of the private zone failed', errorFields(error)),
+            });
+      opened.vault = vault;
+      if (vault) {
+        tokens.watch((list) => {
+          const listed = list.map(({ hash: _hash, ...token }) => token);
+          vault.noteTokens(listed).catch((error: unknown) => {
+            lines.say('error', 'a change of the tokens could not be logged', errorFields(error));
+          });
         });
-      });
-    }
-    open?.serve(createPublicApp(site));
-    main.serve(app);
+      }
+      isOpen = true;
+      main.serve(
+        createApp(site, {
+          authenticate: authenticateWith(tokens, oidc),
+          charge: (principal, count, unit) => limits.charge(principal, count, unit),
+          ...(vault ? { vault } : {}),
+        }),
+      );
+    };
+    const beginLater = async (): Promise<void> => {
+      try {
+        if (await witnessing.agreeLater()) await begin(recordOf(false, ignored));
+      } catch (error) {
+        lines.say('error', 'the log does not go on', errorFields(error));
+        failed = true;
+        if (state === 'serving') void end();
+      }
+    };
+    main.serve(createHeldApp(site));
+    const { startUnwitnessed = false } = options;
+    const mayBegin = startUnwitnessed || !witnessing.isNeeded || (await witnessing.tryAgree());
+    if (mayBegin) await begin(recordOf(startUnwitnessed && witnessing.isNeeded, ignored));
+    else opened.agreeing = beginLater();
     state = 'serving';
     if (failed) void end();
     const { host, port, url } = main;
@@ -171,7 +233,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       listening: { host, port, url },
       url: site.url,
       vkey: key.vkey,
-      readTrust: () => readTrust(app),
+      witnesses: policies.witnesses.length,
+      readTrust: () => readTrust(createPublicApp(site)),
       stop: end,
       ended,
     };
@@ -185,12 +248,17 @@ interface Opened {
   readonly sockets: Listening[];
   tokens: Tokens | undefined;
   log: Log | undefined;
+  secondKey: SecondKey | undefined;
+  witnessing: Witnessing | undefined;
+  /** Until the witnesses agree, where they did not at once. Never rejects. */
+  agreeing?: Promise<void>;
   pool: PreparePool | undefined;
   vault: Vault | undefined;
 }
 
 /** Nothing new comes in before the log finishes what came. Returns whether all closed well. */
-async function closeAll({ sockets, tokens, log, pool, vault }: Opened, lines: Lines): Promise<boolean> {
+async function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
+  const { sockets, tokens } = opened;
   let clean = true;
   const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
     try {
@@ -203,9 +271,13 @@ async function closeAll({ sockets, tokens, log, pool, vault }: Opened, lines: Li
   await close('the sockets', Promise.all(sockets.map((socket) => socket.close(GRACE_MS))));
   tokens?.close();
   // It has things to say while the log still takes them.
-  await close('the private zone', vault?.close());
-  await close('the log', log?.close());
-  await close('the thread that prepares events', pool?.close());
+  opened.witnessing?.stopAgreeing();
+  await opened.agreeing;
+  await close('the private zone', opened.vault?.close());
+  await close('the log', opened.log?.close());
+  await close('the connections to witnesses', opened.witnessing?.close());
+  await close('the thread that signs', opened.secondKey?.close());
+  await close('the thread that prepares events', opened.pool?.close());
   return clean;
 }
 
@@ -236,9 +308,25 @@ function startPool(preparing: Preparing, lines: Lines): PreparePool | undefined 
   );
 }
 
-/** What anyone may know of it. */
-function statementsOf({ issuer, jwks, schemas, maxEventBytes }: Vault): Statements {
-  return { issuer, jwks, schemas, maxEventBytes };
+const NO_SECOND_KEY = {
+  why: 'keys/log-mldsa44 is not there: a log that this version makes has one',
+};
+
+/** How often the tree is published: for its witnesses, where some are asked, if that is more often. */
+function intervalOf({ publishIntervalMs, witnessIntervalMs }: ServeSettings, { fast }: Policies): number {
+  return fast.policy.quorum === 'none' ? publishIntervalMs : Math.min(publishIntervalMs, witnessIntervalMs);
+}
+
+/** Throws `usage` for a name that no policy has. */
+function knownNames({ witnesses }: Policies, names: readonly string[]): ReadonlySet<string> {
+  if (names.every((name) => witnesses.some((witness) => witness.name === name))) return new Set(names);
+  throw new NewelError('usage', '--ignore-witness names a witness that is in no policy of this log');
+}
+
+/** What is kept of a start that did not hear all of its witnesses. */
+function recordOf(isUnwitnessed: boolean, ignored: ReadonlySet<string>): string | undefined {
+  if (isUnwitnessed) return 'unwitnessed';
+  return ignored.size > 0 ? `ignored ${[...ignored].join(' ')}` : undefined;
 }
 
 function isKnown(authenticate: () => unknown): boolean {

@@ -13,7 +13,13 @@ import { DEFAULT_RATE, MAX_RATE } from '../access/rate-limit.ts';
 import { NewelError } from '../errors.ts';
 import { parseDecimal } from '../formats/decimal.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
-import { MAX_PUBLISH_DELAY_MS, POOL_LIMITS, PUBLISH_INTERVAL_MS } from '../log/limits.ts';
+import {
+  MAX_PUBLISH_DELAY_MS,
+  POOL_LIMITS,
+  PUBLISH_INTERVAL_MS,
+  WITNESS_DEADLINE_MS,
+  WITNESS_INTERVAL_MS,
+} from '../log/limits.ts';
 import { type Level, LEVELS } from '../telemetry/lines.ts';
 import type { Options } from './command.ts';
 import { type Folder, isWithin } from './folder.ts';
@@ -37,6 +43,9 @@ export interface ServeSettings {
   readonly maxRoundEntries: number;
   readonly maxRoundBytes: number;
   readonly publishIntervalMs: number;
+  readonly witnessIntervalMs: number;
+  readonly witnessDeadlineMs: number;
+  readonly publicRequestsPerDay: number;
   /** Of a caller that has no rate of its own, a second. */
   readonly rateLimit: number;
   readonly epochMs: number;
@@ -145,6 +154,30 @@ const SETTINGS = {
     // room for that, so that no setting breaks what /v1/log says.
     parse: wholeNumber(10, MAX_PUBLISH_DELAY_MS / 2),
   }),
+  witnessIntervalMs: setting({
+    flag: 'witness-interval-ms',
+    value: 'MS',
+    help: 'how often the witnesses that receipts wait for are asked at most, while the tree grows',
+    unit: 'ms',
+    fallback: `${WITNESS_INTERVAL_MS}`,
+    parse: wholeNumber(10, MAX_PUBLISH_DELAY_MS / 2),
+  }),
+  witnessDeadlineMs: setting({
+    flag: 'witness-deadline-ms',
+    value: 'MS',
+    help: 'how long one head waits for them before the next one is asked for',
+    unit: 'ms',
+    fallback: `${WITNESS_DEADLINE_MS}`,
+    parse: wholeNumber(10, 60_000),
+  }),
+  publicRequestsPerDay: setting({
+    flag: 'public-requests-per-day',
+    value: 'COUNT',
+    help: 'what each witness of policy.public grants this log a day, repeated requests included',
+    unit: 'a day',
+    fallback: '1440',
+    parse: wholeNumber(1, 10_000_000),
+  }),
   rateLimit: setting({
     flag: 'rate-limit',
     value: 'COUNT',
@@ -206,6 +239,9 @@ export function resolveSettings(sources: SettingSources): {
     maxRoundEntries: required(SETTINGS.maxRoundEntries),
     maxRoundBytes: required(SETTINGS.maxRoundBytes),
     publishIntervalMs: required(SETTINGS.publishIntervalMs),
+    witnessIntervalMs: required(SETTINGS.witnessIntervalMs),
+    witnessDeadlineMs: required(SETTINGS.witnessDeadlineMs),
+    publicRequestsPerDay: required(SETTINGS.publicRequestsPerDay),
     rateLimit: required(SETTINGS.rateLimit),
     epochMs: required(SETTINGS.epochMs),
     logLevel: required(SETTINGS.logLevel),
@@ -280,7 +316,8 @@ function setting<T>(wanted: Setting<T>): Setting<T> {
 const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(0|[1-9][0-9]{0,4})$/;
 
 /** `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`. */
-function parseAddress(text: string): Address {
+/** `host:port`, IPv6 in brackets. Throws `malformed`. */
+export function parseAddress(text: string): Address {
   const [, v6, host, digits = ''] = ADDRESS.exec(text) ?? [];
   const port = Number(digits);
   if (digits === '' || port > 65_535 || (v6 !== undefined && !isIPv6(v6))) {

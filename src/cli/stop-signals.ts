@@ -8,8 +8,12 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** A supervisor commonly waits 10 s before it kills. */
 const DEADLINE_MS = 9500;
 
-/** Waits until the service has ended, by a signal or by itself. Resolves to the exit code. */
-export async function waitForEnd(service: Service, lines: Lines): Promise<number> {
+/** Waits until the service has ended, by a signal or by itself; `still` is what it does before. Resolves to the exit code. */
+export async function waitForEnd(
+  service: Pick<Service, 'stop' | 'ended'>,
+  lines: Lines,
+  still = 'last round, publication',
+): Promise<number> {
   let asked = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (asked) {
@@ -17,7 +21,7 @@ export async function waitForEnd(service: Service, lines: Lines): Promise<number
       process.exit(EXIT.refused);
     }
     asked = true;
-    lines.say('info', 'ending: no new requests, last round, publication', { signal });
+    lines.say('info', `ending: no new requests, ${still}`, { signal });
     setTimeout(() => {
       lines.say('error', 'not closed in time: ending at once, the next start recovers', {
         limit_ms: DEADLINE_MS,

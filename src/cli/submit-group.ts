@@ -8,7 +8,9 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BatchRefusedError } from '../client/batch-post.ts';
 import type { Level } from '../client/level.ts';
-import { LevelNotMetError, type Newel, OutcomeUnknownError, type Submittable } from '../client/newel.ts';
+import type { Newel, SubmitOptions, Submittable } from '../client/newel.ts';
+import { OutcomeUnknownError } from '../client/outcome-errors.ts';
+import type { ProvenReceipt } from '../client/proven-receipt.ts';
 import type { Receipt } from '../client/receipt.ts';
 import type { EventOutcome } from '../client/submit-many.ts';
 import { NewelError } from '../errors.ts';
@@ -26,6 +28,8 @@ export interface Submission {
   readonly newel: Newel;
   readonly store: FileReceiptStore;
   readonly level: Level;
+  /** How long the log may wait for witnesses; as long as it likes, by default. */
+  readonly waitS: number | undefined;
   readonly file: string;
   readonly out: string;
   readonly meter: SubmitMeter;
@@ -74,7 +78,7 @@ export async function sendGroup(submission: Submission, group: readonly Pending[
 
 /** Sends events in one batch, which is taken whole or not at all. Throws what `Newel.submitMany` throws. */
 export async function sendWhole(submission: Submission, group: readonly Pending[]): Promise<void> {
-  const { newel, level, progress } = submission;
+  const { newel, progress } = submission;
   let left = group;
   let got: EventOutcome[] = [];
   const keep = async (): Promise<void> => {
@@ -86,7 +90,7 @@ export async function sendWhole(submission: Submission, group: readonly Pending[
   };
   try {
     const events = group.map(({ event }) => submittable(event));
-    for await (const outcome of newel.submitMany(events, { level, atomic: true })) {
+    for await (const outcome of newel.submitMany(events, { ...levelOf(submission), atomic: true })) {
       got.push(outcome);
       if (got.length === WRITES_AT_ONCE) await keep();
     }
@@ -104,20 +108,21 @@ export async function sendWhole(submission: Submission, group: readonly Pending[
 }
 
 async function sendOne(submission: Submission, pending: Pending): Promise<void> {
-  const { newel, level, progress } = submission;
+  const { newel, progress } = submission;
   progress.current = pending;
-  let receipt: Receipt;
-  let isReached = true;
+  let receipt: ProvenReceipt;
   try {
-    receipt = await newel.submit(submittable(pending.event), { level });
+    receipt = await newel.submit(submittable(pending.event), levelOf(submission));
   } catch (error) {
-    if (!(error instanceof LevelNotMetError)) throw at(newel.url, error);
-    ({ receipt } = error);
-    isReached = false;
+    throw at(newel.url, error);
   }
   await write(submission, receipt);
-  say(submission, receipt, pending, isReached);
+  say(submission, receipt, pending);
   progress.current = undefined;
+}
+
+function levelOf({ level, waitS }: Submission): SubmitOptions {
+  return { level, ...(waitS !== undefined && { waitS }) };
 }
 
 /** Writes the receipts, some at a time, and says them in their order. */
@@ -127,12 +132,11 @@ async function keepAll(
   outcomes: readonly EventOutcome[],
 ): Promise<void> {
   const receipts = outcomes.map(({ receipt, error }) => {
-    if (receipt) return { receipt, isReached: true };
-    if (error instanceof LevelNotMetError) return { receipt: error.receipt, isReached: false };
+    if (receipt) return receipt;
     throw error;
   });
-  await Promise.all(receipts.map(({ receipt }) => write(submission, receipt)));
-  receipts.forEach(({ receipt, isReached }, i) => say(submission, receipt, events[i]!, isReached));
+  await Promise.all(receipts.map((receipt) => write(submission, receipt)));
+  receipts.forEach((receipt, i) => say(submission, receipt, events[i]!));
 }
 
 /** A receipt that cannot be written. Its event is logged. */
@@ -157,19 +161,20 @@ function pathOf(out: string, { event_id: eventId }: Receipt): string {
   return join(out, `${eventId}.receipt.json`);
 }
 
-function say(submission: Submission, receipt: Receipt, { line }: Pending, isReached: boolean): void {
+function say(submission: Submission, receipt: ProvenReceipt, { line }: Pending): void {
   const { call, out: folder, meter, progress } = submission;
   const { terminal, json } = call;
   const { out } = terminal;
+  const { pending } = receipt;
   progress.logged++;
-  if (!isReached) progress.below++;
+  if (pending) progress.below.push(pending);
   meter.clear();
   const file = pathOf(folder, receipt);
   if (json) {
     const { statement: _statement, proof: _proof, ...shown } = receipt;
     out.write(formatJsonLine({ ...shown, line, file }));
   } else {
-    const mark = isReached ? paint(terminal, out, 'green', '✔') : paint(terminal, out, 'dim', '–');
+    const mark = pending ? paint(terminal, out, 'dim', '–') : paint(terminal, out, 'green', '✔');
     // What the client has proven, not what the log said.
     const { leaf_index: index, log, level } = receipt;
     out.write(`${mark} ${printable(file)}  leaf ${index} of ${printable(log)}, ${level}\n`);

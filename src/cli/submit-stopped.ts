@@ -1,7 +1,8 @@
 /** A submission that stopped on its way: what went wrong and where, what was done, and how to go on. */
 
 import type { BatchRefusedError } from '../client/batch-post.ts';
-import { OutcomeUnknownError } from '../client/newel.ts';
+import { OutcomeUnknownError } from '../client/outcome-errors.ts';
+import type { Pending } from '../client/proven-receipt.ts';
 import { type ErrorCode, EventInvalidError, NewelError } from '../errors.ts';
 import type { Call } from './command.ts';
 import { EventTextError } from './event-texts.ts';
@@ -16,8 +17,8 @@ export interface SubmitProgress {
   skipped: number;
   /** Events whose receipts are written. */
   logged: number;
-  /** Receipts among them that do not reach the level asked for. */
-  below: number;
+  /** What those of them lack that do not reach the level asked for. */
+  readonly below: Pending[];
   /** The event that is being sent, and the id that it was given where it has none. */
   current: Named | undefined;
   /** Lines of the events of a batch that is taken whole. */
@@ -40,6 +41,7 @@ interface Named {
 const LATER: readonly ErrorCode[] = [
   'unreachable',
   'queue_full',
+  'not_ready',
   'rate_limited',
   'issuer_unavailable',
   'storage_failed',

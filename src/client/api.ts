@@ -31,6 +31,8 @@ export interface Request {
   /** JSON. */
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
+  /** How long the log is asked to wait before it answers, beyond what an attempt may take. */
+  readonly waitMs?: number;
   /** Bytes that the answer may have; as many as a receipt, by default. */
   readonly maxBytes?: number;
   /** Called after an attempt of which nobody can say whether the log has acted on it. */
@@ -87,11 +89,11 @@ export class Api {
 
   async #attempt(request: Request): Promise<Uint8Array> {
     const { url, timeoutMs } = this.#options;
-    const { path, signal, maxBytes } = request;
+    const { path, signal, maxBytes, waitMs = 0 } = request;
     // Called as a function: a browser's own fetch refuses to be a method of something else.
     const { fetch } = this.#options;
     const init = requestInit(this.#options, request);
-    return withTimeout(timeoutMs, signal, async (own) => {
+    return withTimeout(timeoutMs + waitMs, signal, async (own) => {
       try {
         return await readAnswer(await fetch(`${url}${path}`, { ...init, signal: own }), maxBytes);
       } catch (cause) {

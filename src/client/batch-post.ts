@@ -35,6 +35,8 @@ export interface BatchPost {
   readonly path: string;
   /** Lines of JSON. */
   readonly body: string;
+  /** How long the log is asked to wait for witnesses, in seconds; `undefined` where none are asked for. */
+  readonly waitS: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -47,13 +49,14 @@ const LF = 0x0a;
 /** The lines of the answer. Throws `Failure`, or with the signal's reason. */
 export async function* postBatch(
   options: ApiOptions,
-  { path, body, signal }: BatchPost,
+  { path, body, waitS, signal }: BatchPost,
 ): AsyncGenerator<Uint8Array, void> {
-  const { url, timeoutMs, fetch } = options;
+  const { url, fetch } = options;
+  const timeoutMs = options.timeoutMs + 1000 * (waitS ?? 0);
   const headers = {
     Accept: 'application/x-ndjson',
     'Content-Type': 'application/x-ndjson',
-    Prefer: 'return=representation',
+    Prefer: `return=representation${waitS === undefined ? '' : `, wait=${waitS}`}`,
   };
   const init = requestInit(options, { method: 'POST', path, headers, body });
   const idle = withIdleTimeout(signal);

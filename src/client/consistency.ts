@@ -8,7 +8,7 @@ import { equalBytes } from '../core/bytes.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { pause } from './pause.ts';
 import type { LogSource } from './source.ts';
-import { checkExtends, fetchCheckpoint, type OpenedCheckpoint } from './tree.ts';
+import { checkExtends, fetchCheckpoint, NotExtendedError, type OpenedCheckpoint } from './tree.ts';
 import type { Trust } from './trust.ts';
 
 /** A head that is known already: one that was kept, or that of a verified receipt. */
@@ -17,13 +17,18 @@ export type KnownHead = Pick<Checkpoint, 'size' | 'root'> & Partial<Pick<OpenedC
 /** Two heads of one log that are not of one tree, as the log's own tiles show. Keep both. */
 export class InconsistentHeadsError extends NewelError {
   override name = 'InconsistentHeadsError';
+  /** The smaller one, unless the log went back. */
   readonly older: KnownHead;
   readonly newer: KnownHead;
+  /** What the newer tree begins with instead of the older one, and the proof of it; of two sizes only, where tiles show it. */
+  readonly begins: { readonly root: Uint8Array; readonly proof: readonly Uint8Array[] } | undefined;
 
   constructor(message: string, older: KnownHead, newer: KnownHead, options?: ErrorOptions) {
     super('inconsistent', message, options);
     this.older = older;
     this.newer = newer;
+    const { cause } = this;
+    this.begins = cause instanceof NotExtendedError ? { root: cause.root, proof: cause.proof } : undefined;
   }
 }
 
@@ -90,12 +95,8 @@ async function compare(
     return 'ahead';
   }
   if (head.size === last.size) {
-    if (equalBytes(head.root, last.root)) return 'same';
-    throw new InconsistentHeadsError(
-      `two trees of ${head.size} leaves with different roots were signed`,
-      last,
-      head,
-    );
+    assertSameRoot(last, head);
+    return 'same';
   }
   try {
     await assertExtends(source, head, last);
@@ -104,6 +105,22 @@ async function compare(
     if (!(error instanceof NewelError) || error.code !== 'unreachable') throw error;
   }
   return 'behind';
+}
+
+/**
+ * Throws unless two heads are of one tree, whichever of them is the larger: `InconsistentHeadsError`, or what reading the
+ * tiles of the larger one fails with.
+ */
+export async function assertOneTree(source: LogSource, one: KnownHead, other: KnownHead): Promise<void> {
+  if (one.size === other.size) assertSameRoot(one, other);
+  else if (one.size < other.size) await assertExtends(source, one, other);
+  else await assertExtends(source, other, one);
+}
+
+function assertSameRoot(older: KnownHead, newer: KnownHead): void {
+  if (equalBytes(older.root, newer.root)) return;
+  const message = `two trees of ${older.size} leaves with different roots were signed`;
+  throw new InconsistentHeadsError(message, older, newer);
 }
 
 async function assertExtends(source: LogSource, older: KnownHead, newer: KnownHead): Promise<void> {

@@ -12,6 +12,7 @@
 import { NewelError } from '../errors.ts';
 import type { Ed25519 } from '../formats/ed25519.ts';
 import type { JsonValue } from '../formats/json.ts';
+import type { Mldsa44 } from '../formats/mldsa.ts';
 import { processPayload } from '../formats/sd-jwt-verify.ts';
 import { parseSdJwt } from '../formats/sd-jwt.ts';
 import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
@@ -53,6 +54,8 @@ export interface PackOptions extends ExpectedOfPack {
   /** A tlog-policy to hold the log to instead of that of the pack's own trust file. */
   readonly policy?: Uint8Array | undefined;
   readonly ed25519?: Ed25519 | undefined;
+  /** Without it no line of ML-DSA-44 counts under the pack's own trust file. */
+  readonly mldsa44?: Mldsa44 | undefined;
   readonly level?: Level | undefined;
   /** The clock of whoever verifies; by default that of this machine. */
   readonly nowMs?: number | undefined;
@@ -179,10 +182,14 @@ function opened(
   };
 }
 
-function ownTrust(files: PackFiles, { ed25519, policy }: PackOptions): Trust {
+function ownTrust(files: PackFiles, { ed25519, mldsa44, policy }: PackOptions): Trust {
   const bytes = files.get(TRUST_NAME);
   if (!bytes) throw new NewelError('malformed', `pack has no ${TRUST_NAME}: give a trust file of your own`);
-  return parseTrust(bytes, { ...(ed25519 && { ed25519 }), ...(policy && { policy }) });
+  return parseTrust(bytes, {
+    ...(ed25519 && { ed25519 }),
+    ...(mldsa44 && { mldsa44 }),
+    ...(policy && { policy }),
+  });
 }
 
 /** The paths of the disclosures that a statement shows, which is known to hold. */

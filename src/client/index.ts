@@ -17,6 +17,13 @@ export { parseVkey, type Vkey } from '../formats/vkey.ts';
 export { type BatchItem, BatchItems, parseBatchAnswer } from './batch-items.ts';
 export { type BatchFault, BatchRefusedError } from './batch-post.ts';
 export { followHeads, type FollowOptions, InconsistentHeadsError, type KnownHead } from './consistency.ts';
+export {
+  type EvidenceBundle,
+  formatEvidenceBundle,
+  type Judgement,
+  parseEvidenceBundle,
+  type Sighting,
+} from './evidence-bundle.ts';
 export { checkPack, type PackFiles, type PackOptions, type PackReport } from './evidence-pack.ts';
 export type { PackCheck, PackCheckName, PackedEvent } from './evidence-checks.ts';
 export type { EvidenceSummary } from './evidence-manifest.ts';
@@ -24,14 +31,15 @@ export type { Level } from './level.ts';
 export {
   type CallOptions,
   type HeadsOptions,
-  LevelNotMetError,
   Newel,
   type NewelOptions,
-  OutcomeUnknownError,
   type SubmitManyOptions,
   type Submittable,
   type SubmitOptions,
+  type UpgradeOptions,
 } from './newel.ts';
+export { LevelNotMetError, OutcomeUnknownError } from './outcome-errors.ts';
+export type { Pending, ProvenReceipt } from './proven-receipt.ts';
 export type { EventOutcome } from './submit-many.ts';
 export {
   checkPresentation,
@@ -59,7 +67,8 @@ export {
 } from './report.ts';
 export { httpSource, type LogSource } from './source.ts';
 export type { OpenedStatement } from './statement.ts';
-export { checkExtends, fetchCheckpoint, type OpenedCheckpoint, openTree } from './tree.ts';
+export { checkExtends, fetchCheckpoint, NotExtendedError, type OpenedCheckpoint, openTree } from './tree.ts';
+export { trimLines } from './trim-lines.ts';
 export { parseTrust, type Trust, type TrustInput, type TrustOptions } from './trust.ts';
 export {
   type ProofOptions,
@@ -69,4 +78,5 @@ export {
   verifyReceipt,
   verifyStatement,
 } from './verify.ts';
+export { type EvidenceOptions, type VerifiedEvidence, verifyEvidenceBundle } from './verify-evidence.ts';
 export { DamagedTileError, VerifiedTiles } from './verified-tiles.ts';

@@ -7,27 +7,44 @@
  */
 
 import { NewelError } from '../errors.ts';
+import { parseTimestampedSignature } from '../formats/cosignature.ts';
 import type { NoteSignature } from '../formats/note.ts';
-import type { Policy } from '../formats/tlog-policy.ts';
+import { missingWitnesses, type Policy, witnessOf } from '../formats/tlog-policy.ts';
 
 export type Level = 'signed' | 'witnessed';
 
 export interface LevelFound {
   readonly level: Level;
-  /** Names of the witnesses whose lines were verified. */
+  /** Key names of the policy's witnesses whose lines were verified, in the order of the lines. */
   readonly cosigners: readonly string[];
-  /** Lines of the policy's witnesses that are there, and how many its quorum needs. */
+  /** Of the fewest lines that meet the quorum, how many are there, and how many that is in all. */
   readonly have: number;
   readonly need: number;
+  /** Since when enough of the witnesses have seen the checkpoint, by their own clocks, in seconds since 1970. */
+  readonly witnessedTimeS?: number;
 }
 
-/** The level that verified lines reach. A policy whose quorum is none needs no witness and calls nothing witnessed. */
+/**
+ * The level that verified lines of a checkpoint of the log `origin` reach. Which of them are by the policy's witnesses is
+ * told by key; none of the log's own is. A policy whose quorum is none needs no witness and calls nothing witnessed.
+ */
 export function levelOf(policy: Policy, verified: readonly NoteSignature[], origin: string): LevelFound {
-  const cosigners = verified.filter(({ name }) => name !== origin).map(({ name }) => name);
-  switch (policy.quorum) {
-    case 'none':
-      return { level: 'signed', cosigners, have: 0, need: 0 };
+  const lines = verified.flatMap((line) => {
+    const witness = line.name === origin ? undefined : witnessOf(policy, line);
+    return witness ? [{ witness, timeS: parseTimestampedSignature(line.signature).timestampS }] : [];
+  });
+  const cosigners = lines.map(({ witness }) => witness.vkey.name);
+  const need = missingWitnesses(policy, new Set());
+  const cosigned = new Set<string>();
+  let missing = need;
+  let witnessedTimeS: number | undefined;
+  for (const { witness, timeS } of lines.sort((a, b) => a.timeS - b.timeS)) {
+    missing = missingWitnesses(policy, cosigned.add(witness.name));
+    if (missing === 0) witnessedTimeS ??= timeS;
   }
+  const found = { cosigners, have: need - missing, need };
+  if (need === 0 || witnessedTimeS === undefined) return { level: 'signed', ...found };
+  return { level: 'witnessed', ...found, witnessedTimeS };
 }
 
 /** Throws `no_witnesses` where `level` is one that the policy cannot reach, whatever lines there are. */

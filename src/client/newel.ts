@@ -9,21 +9,22 @@ import { NewelError } from '../errors.ts';
 import type { FlatEvent } from '../event/flat.ts';
 import type { StepUpEvent } from '../event/schema.ts';
 import { formatBase64Url } from '../formats/base64url.ts';
-import type { JsonObject } from '../formats/json.ts';
-import { parseSdJwt } from '../formats/sd-jwt.ts';
-import { decodeUtf8 } from '../formats/text.ts';
+import { openCheckpoint } from '../formats/checkpoint.ts';
+import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
 import { Api, type ApiOptions, type Request } from './api.ts';
 import { BatchRefusedError } from './batch-post.ts';
 import { followHeads, type KnownHead } from './consistency.ts';
 import { readJsonObject } from './json-input.ts';
 import { assertReachable, type Level } from './level.ts';
-import { parseReceipt, type Receipt } from './receipt.ts';
-import { checkReceipt } from './report.ts';
+import { OutcomeUnknownError } from './outcome-errors.ts';
+import { type Proven, type ProvenReceipt, proveReceipt } from './proven-receipt.ts';
+import type { Receipt } from './receipt.ts';
 import { assertSameEvent } from './same-event.ts';
-import { httpSource } from './source.ts';
+import { httpSource, type LogSource } from './source.ts';
 import { BatchFailure, batchesOf, type EventOutcome, type Sent, submitBatch } from './submit-many.ts';
 import type { OpenedCheckpoint } from './tree.ts';
 import { toTrust, type Trust, type TrustInput } from './trust.ts';
+import { KnownPairs, MAX_WAIT_S, upgradeReceipt } from './upgrade.ts';
 
 export interface NewelOptions {
   /** The saved answer of `GET /v1/log`, as text, bytes or JSON, or what `parseTrust` made of it. */
@@ -46,6 +47,13 @@ export interface CallOptions {
 export interface SubmitOptions extends CallOptions {
   /** What the receipt is to prove; `signed` by default. */
   readonly level?: Level;
+  /** How long the log may wait for witnesses before it answers: whole seconds, 0 to 10; 2 by default. */
+  readonly waitS?: number;
+}
+
+export interface UpgradeOptions extends CallOptions {
+  /** How long the log is asked again where the level is not met yet; 10 s by default. It is asked once at least. */
+  readonly timeoutMs?: number;
 }
 
 export interface SubmitManyOptions extends SubmitOptions {
@@ -54,8 +62,8 @@ export interface SubmitManyOptions extends SubmitOptions {
 }
 
 export interface HeadsOptions extends CallOptions {
-  /** A head that is known: every other one is to be consistent with it. */
-  readonly from?: KnownHead;
+  /** A head that is known, or the signed note of one: every other one is to be consistent with it. */
+  readonly from?: KnownHead | Uint8Array | string;
   /** Between two readings; 10 s by default. */
   readonly intervalMs?: number;
 }
@@ -67,37 +75,11 @@ type WithoutId<Event> = Event extends unknown
 /** An event as it is submitted: of either profile, with an `id` or without. */
 export type Submittable = WithoutId<StepUpEvent> | WithoutId<FlatEvent>;
 
-/** A receipt that is true, below the level that was asked for. It is here: keep it, and upgrade it later. */
-export class LevelNotMetError extends NewelError {
-  override name = 'LevelNotMetError';
-  readonly receipt: Receipt;
-
-  constructor(message: string, receipt: Receipt) {
-    super('level_not_met', message);
-    this.receipt = receipt;
-  }
-}
-
-/**
- * Whether the event is in the log is not known: of one attempt or more nobody can say how it ended, or the log took the
- * event and its answer does not hold. The code is that of `cause`, which is what was found last.
- */
-export class OutcomeUnknownError extends NewelError {
-  override name = 'OutcomeUnknownError';
-  /** The event's `id`: submitted again with it, the event is logged once. */
-  readonly id: string;
-
-  constructor(error: NewelError, id: string) {
-    super(error.code, `${error.message}; whether the event is logged is not known`, { cause: error });
-    this.id = id;
-  }
-}
-
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_RETRIES = 3;
 const DEFAULT_INTERVAL_MS = 10_000;
-/** The longest wait for witnesses that a log agrees to, in seconds. */
-const MAX_WAIT_S = 10;
+const DEFAULT_UPGRADE_MS = 10_000;
+const DEFAULT_WAIT_S = 2;
 /** More than any log takes; the log says how much that is. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 const TOKEN = /^[\x21-\x7e]+$/;
@@ -107,6 +89,7 @@ export class Newel {
   readonly trust: Trust;
   readonly #api: Api;
   readonly #options: ApiOptions;
+  readonly #knownPairs = new KnownPairs();
 
   /** Throws `malformed` for a trust file that cannot be used, `TypeError` for a token or URL that is none. */
   constructor(options: NewelOptions) {
@@ -120,40 +103,35 @@ export class Newel {
   }
 
   /**
-   * Submits an event and resolves with its receipt, verified: it is of this event, under the pinned keys, and of the level
-   * asked for. An event without `id` is given one, so that every attempt is the same submission.
+   * Submits an event and resolves with its receipt, verified: it is of this event, under the pinned keys, and `level` in it
+   * is what it proves. Below the level asked for it has `pending`: the event is logged, and the receipt to be upgraded later.
+   * An event without `id` is given one, so that every attempt is the same submission.
    *
    * Rejects with the log's own error where it says that it took nothing (`EventInvalidError` has the faults); with
    * `OutcomeUnknownError` after any attempt that may have logged it, which has the `id` to submit it with again: the code is
    * that of the last answer, or what `verifyReceipt` throws of it, or `inconsistent` for a receipt of another event; with
-   * `LevelNotMetError`, which has the receipt; with the signal's reason, which knows no `id`: give the event one before.
+   * `no_witnesses` where the policy in the trust file names none; with the signal's reason, which knows no `id`: give the
+   * event one before.
    */
-  async submit(event: Submittable, options: SubmitOptions = {}): Promise<Receipt> {
+  async submit(event: Submittable, options: SubmitOptions = {}): Promise<ProvenReceipt> {
     const { level = 'signed', signal } = options;
-    assertReachable(this.trust.policy, level);
+    const waitS = this.#waitOf(options);
     const { id, event: sent, text: body } = sentOf(event);
     let isUnsure = false;
     const onUnsure = (): void => {
       isUnsure = true;
     };
-    const post = {
-      method: 'POST',
-      path: PATH,
-      body,
-      signal,
-      onUnsure,
-    } as const;
-    let proven: ProvenReceipt;
     try {
-      const answer = await this.#request(level, post);
+      const post = { method: 'POST', path: PATH, body, signal, onUnsure } as const;
+      const answer = await this.#api.request(waiting(post, waitS));
       // The log has taken it, it says: until the receipt proves that, nobody knows.
       isUnsure = true;
-      proven = this.#prove(decodeUtf8(answer));
-      assertSameEvent(proven.shown, sent, proven.receipt.source);
+      const { receipt, event: shown } = proveReceipt(decodeUtf8(answer), this.trust, level);
+      assertSameEvent(shown, sent, receipt.source);
+      return receipt;
     } catch (error) {
       throw isUnsure && error instanceof NewelError ? new OutcomeUnknownError(error, id) : error;
     }
-    return atLevel(proven, level);
   }
 
   /**
@@ -169,17 +147,18 @@ export class Newel {
     options: SubmitManyOptions = {},
   ): AsyncGenerator<EventOutcome, void> {
     const { level = 'signed', atomic: isAtomic = false, signal } = options;
-    assertReachable(this.trust.policy, level);
+    const waitS = this.#waitOf(options);
     const query = [...(level === 'signed' ? [] : [`level=${level}`]), ...(isAtomic ? ['atomic=true'] : [])];
     const parts = {
       api: this.#options,
       path: query.length === 0 ? PATH : `${PATH}?${query.join('&')}`,
+      waitS,
       isAtomic,
       signal,
-      prove: (receipt: Receipt, sent: Sent): Receipt => {
-        const proven = this.#prove(receipt);
-        assertSameEvent(proven.shown, sent.event, proven.receipt.source);
-        return atLevel(proven, level);
+      prove: (answered: Receipt, sent: Sent): ProvenReceipt => {
+        const { receipt, event: shown } = proveReceipt(answered, this.trust, level);
+        assertSameEvent(shown, sent.event, receipt.source);
+        return receipt;
       },
     };
     let n = 0;
@@ -200,17 +179,25 @@ export class Newel {
   }
 
   /**
-   * The receipt of an event at a higher level, verified, with the statement that the first one has, and all that it shows.
-   * Rejects with the log's own error or what `verifyReceipt` throws; with `inconsistent` where it is of another leaf or
-   * statement, or shows less; with `no_witnesses`, `LevelNotMetError`, the signal's reason.
+   * The receipt of an event at a higher level, verified, with the statement that the first one has, and all that it shows;
+   * its head is shown to be of one tree with the head of the first one. Where the level is not met yet, the log is asked
+   * again until it is or the time is over.
+   *
+   * Rejects with the log's own error or what `verifyReceipt` throws of either receipt; with `inconsistent` where it is of
+   * another leaf or statement, or shows less; with `InconsistentHeadsError`, which has both signed heads, where no tree has
+   * both; with `no_witnesses`, `LevelNotMetError`, the signal's reason.
    */
-  async upgrade(receipt: Receipt, level: Level, { signal }: CallOptions = {}): Promise<Receipt> {
-    const first = parseReceipt(receipt);
+  async upgrade(receipt: Receipt, level: Level, options: UpgradeOptions = {}): Promise<ProvenReceipt> {
+    const { timeoutMs = DEFAULT_UPGRADE_MS, signal } = options;
     assertReachable(this.trust.policy, level);
-    const path = `/v1/events/${first.event_id}/receipt`;
-    const proven = this.#prove(decodeUtf8(await this.#request(level, { method: 'GET', path, signal })));
-    assertSameReceipt(proven.receipt, first);
-    return atLevel(proven, level);
+    const first = proveReceipt(receipt, this.trust, 'signed');
+    const get = { method: 'GET', path: `${PATH}/${first.receipt.event_id}/receipt`, signal } as const;
+    const ask = async (waitS: number): Promise<Proven> => {
+      const answer = await this.#api.request(waiting(get, level === 'signed' ? undefined : waitS));
+      return proveReceipt(decodeUtf8(answer), this.trust, level);
+    };
+    const [source, known] = [this.#revealed(), this.#knownPairs];
+    return upgradeReceipt({ first, level, ask, source, known, timeoutMs, signal });
   }
 
   /**
@@ -223,29 +210,42 @@ export class Newel {
   > {
     const { fetch, timeoutMs, retries } = this.#options;
     const source = httpSource(this.url, { fetch, timeoutMs });
-    return followHeads({ source, trust: this.trust, from, intervalMs, retries, signal });
+    const known = from === undefined ? undefined : this.#headOf(from);
+    return followHeads({ source, trust: this.trust, from: known, intervalMs, retries, signal });
   }
 
-  #request(level: Level, request: Request): Promise<Uint8Array> {
-    return this.#api.request(level === 'signed' ? request : this.#waiting(request, level));
+  /** A head that was kept. Throws what `openCheckpoint` throws. */
+  #headOf(from: KnownHead | Uint8Array | string): KnownHead {
+    if (typeof from !== 'string' && !(from instanceof Uint8Array)) return from;
+    const note = typeof from === 'string' ? encodeUtf8(from) : from;
+    return { ...openCheckpoint(note, this.trust.verifiers, this.trust.origin), note };
   }
 
-  #prove(input: Receipt | string): ProvenReceipt {
-    const { error, receipt, level, event } = checkReceipt(input, { trust: this.trust });
-    if (error) throw error;
-    if (!level || !event) throw new Error('bug: a receipt that holds proves nothing');
-    return { receipt: { ...receipt, level }, level, shown: event };
+  /** How long the log is asked to wait; `undefined` where there is nothing to wait for. */
+  #waitOf({ level = 'signed', waitS = DEFAULT_WAIT_S }: SubmitOptions): number | undefined {
+    if (!(Number.isInteger(waitS) && waitS >= 0 && waitS <= MAX_WAIT_S)) {
+      throw new RangeError(`waitS expected whole seconds, 0 to ${MAX_WAIT_S}`);
+    }
+    assertReachable(this.trust.policy, level);
+    return level === 'signed' ? undefined : waitS;
   }
 
-  /** The request of a receipt that takes time to come. */
-  #waiting({ path, headers, ...request }: Request, level: Level): Request {
-    // Half of the attempt, so that the answer is there when the wait is over.
-    const waitS = Math.min(MAX_WAIT_S, Math.floor(this.#options.timeoutMs / 2000));
-    return { ...request, path: `${path}?level=${level}`, headers: { ...headers, Prefer: `wait=${waitS}` } };
+  /** The log's tiles, as far as the bearer of the token may read: a receipt's head may not be published yet. */
+  #revealed(): LogSource {
+    const { fetch, timeoutMs, token } = this.#options;
+    const headers = { Authorization: `Bearer ${token}` };
+    return httpSource(this.url, { timeoutMs, fetch: (input, init) => fetch(input, { ...init, headers }) });
   }
 }
 
 const PATH = '/v1/events';
+
+/** The request of a receipt that takes time to come, where witnesses are waited for. */
+function waiting(request: Request, waitS: number | undefined): Request {
+  if (waitS === undefined) return request;
+  const path = `${request.path}?level=witnessed`;
+  return { ...request, path, headers: { Prefer: `wait=${waitS}` }, waitMs: 1000 * waitS };
+}
 
 /** The event as it goes out, with an id. */
 function sentOf(event: Submittable): Sent {
@@ -260,41 +260,6 @@ async function* sentEvents(
   for await (const event of events) yield sentOf(event);
 }
 
-/** A receipt that holds, which says of itself the level that it proves. */
-interface ProvenReceipt {
-  readonly receipt: Receipt;
-  readonly level: Level;
-  /** The event as far as it is shown. */
-  readonly shown: JsonObject;
-}
-
-function atLevel({ receipt, level: found }: ProvenReceipt, level: Level): Receipt {
-  if (level === 'witnessed' && found !== 'witnessed') {
-    throw new LevelNotMetError(
-      'too few witnesses have signed yet: the receipt is to be upgraded later',
-      receipt,
-    );
-  }
-  return receipt;
-}
-
-/** Throws `inconsistent` unless `later` is of the leaf and statement of `first`, and shows all that `first` does. */
-function assertSameReceipt(later: Receipt, first: Receipt): void {
-  const [had, has] = [parseSdJwt(first.statement), parseSdJwt(later.statement)];
-  const shown = new Set(has.disclosures.map(({ digest }) => digest));
-  const isSame =
-    later.event_id === first.event_id &&
-    later.id === first.id &&
-    later.source === first.source &&
-    later.leaf_index === first.leaf_index &&
-    later.leaf_hash === first.leaf_hash &&
-    has.encodedPayload === had.encodedPayload;
-  if (!isSame) throw differs('the log hands out another leaf or statement of the same event');
-  if (!had.disclosures.every(({ digest }) => shown.has(digest))) {
-    throw differs('the log hands out less of the same statement');
-  }
-}
-
 function urlOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain =
@@ -307,8 +272,4 @@ function urlOf(text: string): string {
 /** 128 random bits. */
 function randomId(): string {
   return formatBase64Url(crypto.getRandomValues(new Uint8Array(16)));
-}
-
-function differs(how: string): NewelError {
-  return new NewelError('inconsistent', how);
 }

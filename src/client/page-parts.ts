@@ -4,6 +4,7 @@ import { NewelError } from '../errors.ts';
 import { readJsonObject } from './json-input.ts';
 import { MAX_RECEIPT_BYTES } from './receipt.ts';
 import { type Check, checkReceipt, type ReceiptReport } from './report.ts';
+import { formatUtc } from './time-words.ts';
 import type { Trust } from './trust.ts';
 
 /** A file that was given to a page, or why there is none. */
@@ -58,8 +59,7 @@ export function receiptFindings(input: Input, trust: Trust): HTMLElement[] {
 
 /** `what` stands before the event's id. */
 export function headingOf({ ok, eventId, type, statement }: ReceiptReport, what: string): HTMLElement {
-  const time = statement && new Date(statement.receivedTimeS * 1000).toISOString();
-  const said = [type, time && `${time.slice(0, 10)} ${time.slice(11, 19)} UTC`].filter(Boolean).join(', ');
+  const said = [type, statement && formatUtc(statement.receivedTimeS)].filter(Boolean).join(', ');
   const heading = make('h3', ok ? 'ok' : 'failed');
   const text = ` ${what}${eventId}${said === '' ? '' : ` (${said})`}`;
   heading.append(markOf(ok ? 'ok' : 'failed'), make('span', '', text));
@@ -72,11 +72,12 @@ export function checkList(checks: readonly AnyCheck[]): HTMLElement {
   return list;
 }
 
-function lineOf({ name, result, detail, note }: AnyCheck): HTMLElement {
+function lineOf({ name, result, detail, note, warning }: AnyCheck): HTMLElement {
   const line = make('li', result);
   line.dataset['check'] = name;
   line.append(make('b', '', name), markOf(result), make('span', '', ` ${detail}`));
   if (note !== undefined) line.append(make('span', 'soft', ` · ${note}`));
+  if (warning !== undefined) line.append(make('strong', '', ` ! ${warning}`));
   return line;
 }
 

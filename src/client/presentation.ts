@@ -15,8 +15,10 @@ import {
 } from '../event/statement-names.ts';
 import { digestOf, parseSdJwt } from '../formats/sd-jwt.ts';
 import { receiptOfParts } from './receipt-of-parts.ts';
-import { type Check, checkParsed, type ReceiptReport, type VerifyOptions } from './report.ts';
+import { type Findings, findParsed, type PresentationFound, type VerifyOptions } from './receipt-checks.ts';
+import { type ReceiptReport, reportOf } from './report.ts';
 import { isEncodingOf, kidOf, type OpenedStatement, verifySignature } from './statement.ts';
+import { formatUtc } from './time-words.ts';
 import type { Trust } from './trust.ts';
 import { type VerifiedReceipt, verified } from './verify.ts';
 
@@ -71,19 +73,23 @@ export async function verifyPresentation(
   options: PresentationOptions,
 ): Promise<VerifiedPresentation> {
   let opened: OpenedPresentation | undefined;
-  const receipt = verified(checkPresentation(presented, options, (found) => (opened = found)));
+  const receipt = verified(findPresentation(presented, options, (found) => (opened = found)));
   if (!opened) throw new Error('bug: a presentation that holds was not opened');
   return { ...receipt, presentation: opened };
 }
 
 /** What `verifyPresentation` finds, check by check. Throws only for what is no trust file. */
-export function checkPresentation(
+export function checkPresentation(presented: Presented, options: PresentationOptions): ReceiptReport {
+  return reportOf(findPresentation(presented, options));
+}
+
+function findPresentation(
   { statement, presentation, proof, eventId }: Presented,
   options: PresentationOptions,
   onOpened?: (opened: OpenedPresentation) => void,
-): ReceiptReport {
+): Findings {
   const receipt = receiptOfParts(statement, proof, eventId);
-  return checkParsed(receipt, options, (found, trust) => {
+  return findParsed(receipt, options, (found, trust) => {
     const opened = openPresentation(presentation, statement, trust);
     assertExpected(opened, found, options);
     onOpened?.(opened);
@@ -137,9 +143,8 @@ function assertExpected(
 function inWords(
   { audience, nonce, issuedTimeS }: OpenedPresentation,
   expected: Expected,
-): Omit<Check, 'name' | 'result'> {
-  const time = new Date(1000 * issuedTimeS).toISOString().slice(0, 19).replace('T', ' ');
-  const detail = `for ${audience}, nonce ${nonce}, made ${time} UTC`;
+): PresentationFound {
+  const detail = `for ${audience}, nonce ${nonce}, made ${formatUtc(issuedTimeS)}`;
   const open = (['audience', 'nonce'] as const).filter((name) => expected[name] === undefined);
   return open.length === 0
     ? { detail }

@@ -44,6 +44,7 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'rate_limited',
   'no_witnesses',
   'queue_full',
+  'not_ready',
   'storage_failed',
   'internal',
 ]);

@@ -12,6 +12,7 @@ import { type ApiOptions, Failure, isUnsure, pauseMsOf } from './api.ts';
 import { BatchItems } from './batch-items.ts';
 import { postBatch } from './batch-post.ts';
 import { pause } from './pause.ts';
+import type { ProvenReceipt } from './proven-receipt.ts';
 import type { Receipt } from './receipt.ts';
 
 /** An event as it is sent, which has an id. */
@@ -25,14 +26,14 @@ export interface Sent {
 export type Settled =
   | {
       readonly id: string;
-      /** Verified: of this event, under the pinned keys, at the level asked for. */
-      readonly receipt: Receipt;
+      /** Verified: of this event, under the pinned keys. Below the level asked for it has `pending`. */
+      readonly receipt: ProvenReceipt;
       readonly error?: undefined;
     }
   | {
       readonly id: string;
       readonly receipt?: undefined;
-      /** Why the log did not take it; or a `LevelNotMetError`, which has its receipt. */
+      /** Why the log did not take it. */
       readonly error: NewelError;
     };
 
@@ -56,15 +57,17 @@ export class BatchFailure extends Error {
 export interface ManyParts {
   readonly api: ApiOptions;
   readonly path: string;
+  /** How long the log is asked to wait for witnesses, in seconds; `undefined` where none are asked for. */
+  readonly waitS: number | undefined;
   /** Whether the batch is taken whole or not at all. */
   readonly isAtomic: boolean;
   readonly signal: AbortSignal | undefined;
   /** The receipt once it is proven to be of `sent`. Throws what does not hold. */
-  readonly prove: (receipt: Receipt, sent: Sent) => Receipt;
+  readonly prove: (receipt: Receipt, sent: Sent) => ProvenReceipt;
 }
 
 /** Refusals of a moment: what comes after such an event in its batch is refused as well, so the rest is sent again. */
-const MOMENTARY: readonly string[] = ['queue_full', 'rate_limited', 'storage_failed'];
+const MOMENTARY: readonly string[] = ['queue_full', 'rate_limited', 'not_ready', 'storage_failed'];
 const RETRY_MS = 1000;
 
 /**
@@ -101,13 +104,13 @@ export async function* submitBatch(parts: ManyParts, batch: readonly Sent[]): As
 
 /** Throws `Failure`: after so many outcomes it went wrong. */
 async function* attemptBatch(
-  { api, path, signal, prove, isAtomic }: ManyParts,
+  { api, path, waitS, signal, prove, isAtomic }: ManyParts,
   batch: readonly Sent[],
 ): AsyncGenerator<Settled, void> {
   const items = new BatchItems();
   const body = batch.map(({ text }) => `${text}\n`).join('');
   let next = 0;
-  for await (const line of postBatch(api, { path, body, signal })) {
+  for await (const line of postBatch(api, { path, body, waitS, signal })) {
     const item = read(items, line);
     if (!item) continue;
     const sent = batch[next];
@@ -138,14 +141,13 @@ function read(items: BatchItems, line: Uint8Array): ReturnType<BatchItems['read'
   }
 }
 
-/** A receipt below the level asked for is an outcome; one that does not hold says nothing of its event. */
-function proven(prove: () => Receipt, id: string): Settled {
+/** A receipt that does not hold says nothing of its event. */
+function proven(prove: () => ProvenReceipt, id: string): Settled {
   try {
     return { id, receipt: prove() };
   } catch (error) {
-    if (!(error instanceof NewelError)) throw error;
-    if (error.code === 'level_not_met') return { id, error };
-    throw new Failure(error, true);
+    if (error instanceof NewelError) throw new Failure(error, true);
+    throw error;
   }
 }
 

@@ -25,6 +25,24 @@ export interface OpenedCheckpoint extends Checkpoint {
   readonly note: Uint8Array;
 }
 
+/**
+ * A log's own tiles show that the tree of the newer head does not begin with that of the older one. With both heads as the
+ * log signed them, this is what convicts it.
+ */
+export class NotExtendedError extends NewelError {
+  override name = 'NotExtendedError';
+  /** The root of what the newer tree begins with: as many leaves as the older one has. */
+  readonly root: Uint8Array;
+  /** Proves that the newer tree begins with `root`. */
+  readonly proof: readonly Uint8Array[];
+
+  constructor(message: string, root: Uint8Array, proof: readonly Uint8Array[], options?: ErrorOptions) {
+    super('inconsistent', message, options);
+    this.root = root;
+    this.proof = proof;
+  }
+}
+
 /** The log's newest checkpoint, opened under its keys. */
 export async function fetchCheckpoint(
   source: LogSource,
@@ -79,8 +97,8 @@ export async function openTree(
 }
 
 /**
- * Throws unless the newer head extends the older one, by a proof computed from the log's own tiles: `inconsistent`
- * if the tiles show that it does not. An older head of size 0 is extended by anything.
+ * Throws unless the newer head extends the older one, by a proof computed from the log's own tiles: `NotExtendedError` if
+ * the tiles show that it does not, and `inconsistent` where it is smaller. An older head of size 0 is extended by anything.
  */
 export async function checkExtends(
   source: LogSource,
@@ -91,12 +109,13 @@ export async function checkExtends(
     throw new NewelError('inconsistent', `the tree shrank from ${older.size} to ${newer.size}`);
   if (older.size === 0) return [];
   const tiles = await openTree(source, newer);
-  const proof = await proveConsistency(older.size, newer.size, tiles.hashes(newer.size));
+  const read = tiles.hashes(newer.size);
+  const proof = await proveConsistency(older.size, newer.size, read);
   try {
     verifyConsistency(older.size, newer.size, older.root, newer.root, proof);
-  } catch (error) {
+  } catch (cause) {
     const message = `the tree of ${newer.size} leaves does not begin with the tree of ${older.size} that was signed`;
-    throw new NewelError('inconsistent', message, { cause: error });
+    throw new NotExtendedError(message, await readRoot(older.size, read), proof, { cause });
   }
   return proof;
 }

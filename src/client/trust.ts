@@ -9,9 +9,11 @@
 
 import { NewelError } from '../errors.ts';
 import { equalBytes } from '../core/bytes.ts';
-import { type Ed25519, nobleEd25519 } from '../formats/ed25519.ts';
+import { type CosignatureArithmetic, cosignatureVerifier } from '../formats/cosignature.ts';
+import { type Ed25519Verification, nobleVerification } from '../formats/ed25519.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json.ts';
 import { parseJwks } from '../formats/jwk.ts';
+import type { Mldsa44 } from '../formats/mldsa.ts';
 import { ed25519Verifier, type Verifier } from '../formats/note.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { parsePolicy, type Policy } from '../formats/tlog-policy.ts';
@@ -26,7 +28,10 @@ export interface Trust {
   readonly url: string;
   /** The log's keys as vkeys, those of types that this version does not verify too. */
   readonly vkeys: readonly string[];
-  /** Of the log's Ed25519 keys that the policy lists. At least one. */
+  /**
+   * Of the log's Ed25519 keys that the policy lists, at least one; then of the policy's witnesses. With `mldsa44` also of
+   * keys of that kind: the log's is a secondary one where the policy does not list it.
+   */
   readonly verifiers: readonly Verifier[];
   readonly policy: Policy;
   /** `iss` of the log's statements; `undefined` of a log of opaque entries, which makes none. */
@@ -38,7 +43,9 @@ export interface Trust {
   /** How soon after a signed head a checkpoint that is consistent with it is published. */
   readonly maxPublishDelayMs: number;
   /** Who does the arithmetic. */
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verification;
+  /** Without it no line of ML-DSA-44 is verified, and none counts. */
+  readonly mldsa44?: Mldsa44;
 }
 
 /** A trust file as text, bytes or parsed JSON, or what `parseTrust` made of one. */
@@ -46,7 +53,9 @@ export type TrustInput = Trust | JsonObject | string | Uint8Array;
 
 export interface TrustOptions {
   /** An implementation faster than the one that runs everywhere. */
-  readonly ed25519?: Ed25519;
+  readonly ed25519?: Ed25519Verification;
+  /** `nobleMldsa44` of `formats/mldsa-noble`, or one that is faster. Without it no line of ML-DSA-44 is verified or counted. */
+  readonly mldsa44?: Mldsa44;
   /** A tlog-policy to hold the log to instead of the file's own. */
   readonly policy?: string | Uint8Array;
 }
@@ -61,17 +70,17 @@ const parsed = new WeakSet<object>();
 
 /**
  * Reads a trust file. Throws `malformed` or `too_large`, saying what is wrong with it: also where its policy lists none
- * of the log's keys, or asks for witnesses, which this version does not know yet.
+ * of the log's keys, or the log itself as a witness.
  */
 export function parseTrust(file: unknown, options: TrustOptions = {}): Trust {
-  const { ed25519 = nobleEd25519 } = options;
+  const { ed25519 = nobleVerification, mldsa44 } = options;
   const json = readJsonObject(file, WHAT, MAX_TRUST_BYTES);
   const origin = textOf(json, 'origin');
   const { kind = 'events' } = json;
   if (kind !== 'events' && kind !== 'opaque') throw flaw('is of a kind of log that is not known');
   const policy = parsePolicyOf(options.policy ?? textOf(json, 'policy'));
   const vkeys = textsOf(json, 'vkeys', MAX_KEYS);
-  const verifiers = verifiersOf(origin, vkeys, policy, ed25519);
+  const verifiers = verifiersOf(origin, vkeys, policy, { ed25519, mldsa44 });
   const { issuer, jwks, schemas, limits } = json;
   const isIssuing = kind === 'events';
   const trust: Trust = {
@@ -86,6 +95,7 @@ export function parseTrust(file: unknown, options: TrustOptions = {}): Trust {
     schemas: schemas === undefined ? [] : textsOf(json, 'schemas', MAX_KEYS),
     maxPublishDelayMs: 1000 * maxPublishDelayOf(limits),
     ed25519,
+    ...(mldsa44 && { mldsa44 }),
   };
   parsed.add(trust);
   return trust;
@@ -102,30 +112,39 @@ function isTrust(trust: TrustInput): trust is Trust {
 
 function verifiersOf(
   origin: string,
-  vkeys: readonly string[],
-  policy: Policy,
-  ed25519: Ed25519,
+  texts: readonly string[],
+  { logs, witnesses }: Policy,
+  { ed25519, mldsa44 }: CosignatureArithmetic,
 ): readonly Verifier[] {
-  const verifiers: Verifier[] = [];
-  let foreign = false;
-  for (const text of vkeys) {
-    const vkey = within('has a vkey that cannot be taken', () => parseVkey(text));
-    if (vkey.name !== origin) throw flaw('has a vkey that is not named as the origin');
-    // A key of another type stands beside the first one, never in its place.
-    if (vkey.type !== KEY_TYPE.ed25519) continue;
-    if (!policy.logs.some((log) => isSameKey(log.vkey, vkey))) foreign = true;
-    else verifiers.push(within('has a vkey that cannot be taken', () => ed25519Verifier(vkey, ed25519)));
-  }
-  if (verifiers.length === 0) {
-    throw flaw(foreign ? 'has no key of the log that the policy lists' : 'has no Ed25519 key of the log');
-  }
-  return verifiers;
-}
-
-function isSameKey(a: Vkey, b: Vkey): boolean {
-  return (
-    a.name === b.name && a.keyId === b.keyId && a.type === b.type && equalBytes(a.publicKey, b.publicKey)
+  const own = within('has a vkey that cannot be taken', () =>
+    [...new Set(texts)].map((text) => parseVkey(text)),
   );
+  if (own.some(({ name }) => name !== origin)) throw flaw('has a vkey that is not named as the origin');
+  const cosigners = witnesses.map(({ vkey }) => vkey);
+  if (
+    cosigners.some(
+      (key) => key.name === origin || own.some(({ publicKey }) => equalBytes(publicKey, key.publicKey)),
+    )
+  )
+    throw flaw('has a policy that takes the log for a witness of itself');
+  const isListed = (key: Vkey): boolean =>
+    logs.some(({ vkey }) => vkey.name === key.name && equalBytes(vkey.publicKey, key.publicKey));
+  const signers = own.filter(({ type }) => type === KEY_TYPE.ed25519);
+  const listed = signers.filter(isListed);
+  if (listed.length === 0) {
+    throw flaw(
+      signers.length > 0 ? 'has no key of the log that the policy lists' : 'has no Ed25519 key of the log',
+    );
+  }
+  return within('has a vkey that cannot be taken', () => [
+    ...listed.map((key) => ed25519Verifier(key, ed25519)),
+    ...[...own, ...cosigners]
+      .filter(({ name, type }) => (type === KEY_TYPE.mldsa44 ? mldsa44 : name !== origin))
+      .map((key) => ({
+        ...cosignatureVerifier(key, { ed25519, mldsa44 }),
+        ...(key.name === origin && !isListed(key) && { isSecondary: true as const }),
+      })),
+  ]);
 }
 
 function parsePolicyOf(policy: string | Uint8Array): Policy {

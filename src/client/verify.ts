@@ -1,7 +1,7 @@
 /**
  * Verification that throws: what comes back holds, and there is no boolean to forget. All of it is offline.
  *
- *   receipt    verifyReceipt     statement, leaf, inclusion, checkpoint, level: `report.ts` makes the checks
+ *   receipt    verifyReceipt     statement, leaf, inclusion, checkpoint, level: `receipt-checks.ts` has the checks
  *   proof      verifyProof       a C2SP tlog-proof and the entry that it is of, or the entry's leaf hash
  *   statement  verifyStatement   the SD-JWT alone: what the log says of an event, not that it is in the tree
  */
@@ -13,7 +13,7 @@ import type { JsonObject } from '../formats/json.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { parseTlogProof } from '../formats/tlog-proof.ts';
 import { assertLevel, type Level, levelOf } from './level.ts';
-import { checkReceipt, type ReceiptReport, type SignedHead, type VerifyOptions } from './report.ts';
+import { type Findings, findReceipt, type SignedHead, type VerifyOptions } from './receipt-checks.ts';
 import { type OpenedStatement, openStatement } from './statement.ts';
 import { toTrust } from './trust.ts';
 
@@ -30,8 +30,10 @@ export interface VerifiedReceipt {
   readonly treeSize: number;
   /** What the verified lines reach, at least what was asked for. */
   readonly level: Level;
-  /** Names of the witnesses whose lines were verified. */
+  /** Key names of the policy's witnesses whose lines were verified. */
   readonly cosigners: readonly string[];
+  /** When enough of them had signed, by their own clocks, in seconds since 1970; at `witnessed` alone. */
+  readonly witnessedTimeS: number | undefined;
   readonly checkpoint: SignedHead;
 }
 
@@ -42,25 +44,32 @@ export interface VerifiedReceipt {
  * level is not reached.
  */
 export async function verifyReceipt(receipt: unknown, options: VerifyOptions): Promise<VerifiedReceipt> {
-  return verified(checkReceipt(receipt, options));
+  return verified(findReceipt(receipt, options));
 }
 
-/** What a report proves. Throws the error of the first check that failed. */
-export function verified(report: ReceiptReport): VerifiedReceipt {
-  if (report.error) throw report.error;
-  const { statement, checkpoint, level } = report;
-  if (!report.ok || !statement || !checkpoint || !level)
-    throw new Error('bug: a receipt that is not ok has no error');
+/** What a receipt proves. Throws the error of the first check that failed. */
+export function verified({
+  receipt,
+  statement,
+  checkpoint,
+  found,
+  isTrue,
+  error,
+}: Findings): VerifiedReceipt {
+  const { value: said } = statement;
+  const { value: head } = checkpoint;
+  if (error || !isTrue || !said || !head) throw error ?? new Error('bug: false, and no error');
   return {
-    eventId: report.eventId,
-    event: statement.event,
-    receivedTimeMs: report.receivedTimeMs,
-    kid: statement.kid,
-    leafIndex: report.receipt.leaf_index,
-    treeSize: checkpoint.size,
-    level,
-    cosigners: report.cosigners,
-    checkpoint,
+    eventId: receipt.event_id,
+    event: said.event,
+    receivedTimeMs: Date.parse(receipt.received_time),
+    kid: said.kid,
+    leafIndex: receipt.leaf_index,
+    treeSize: head.size,
+    level: found.level,
+    cosigners: found.cosigners,
+    witnessedTimeS: found.witnessedTimeS,
+    checkpoint: head,
   };
 }
 
@@ -70,13 +79,11 @@ export type ProofOptions = VerifyOptions & { readonly proof: string | Uint8Array
     | { readonly leafHash: Uint8Array; readonly entry?: undefined }
   );
 
-export interface VerifiedProof {
-  readonly leafIndex: number;
-  readonly treeSize: number;
-  readonly level: Level;
-  readonly cosigners: readonly string[];
-  readonly checkpoint: SignedHead;
-}
+/** As of a receipt. */
+export type VerifiedProof = Pick<
+  VerifiedReceipt,
+  'leafIndex' | 'treeSize' | 'level' | 'cosigners' | 'witnessedTimeS' | 'checkpoint'
+>;
 
 /**
  * Verifies that the entry is in the log. Rejects with `malformed`, `too_large`, `signer_unknown`, `signature_invalid`,
@@ -91,8 +98,9 @@ export async function verifyProof(options: ProofOptions): Promise<VerifiedProof>
   verifyInclusion(proof.index, checkpoint.size, leafHash, proof.path, checkpoint.root);
   const found = levelOf(policy, checkpoint.signatures, origin);
   assertLevel(policy, found, level);
-  const { cosigners } = found;
-  return { leafIndex: proof.index, treeSize: checkpoint.size, level: found.level, cosigners, checkpoint };
+  const { cosigners, witnessedTimeS } = found;
+  const at = { leafIndex: proof.index, treeSize: checkpoint.size, checkpoint };
+  return { ...at, level: found.level, cosigners, witnessedTimeS };
 }
 
 /**

@@ -179,8 +179,8 @@ export function verifyConsistency(
   }
 }
 
-// Types do not hold at run time: a proof may come from anyone's JSON, and refusing it must not throw anything else.
-function assertHashes(hashes: readonly Uint8Array[]): void {
+/** Throws `proof_invalid` unless these are hashes. Types do not hold at run time: a proof may come from anyone’s JSON. */
+export function assertHashes(hashes: readonly Uint8Array[]): void {
   if (!Array.isArray(hashes)) throw new NewelError('proof_invalid', 'a proof is a list of hashes');
   for (const hash of hashes) {
     if (!isBytes(hash) || hash.length !== HASH_SIZE) {

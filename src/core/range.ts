@@ -28,6 +28,11 @@ export class CompactRange {
     return this.#size;
   }
 
+  /** What the constructor takes with `size` to go on from here. */
+  get hashes(): readonly Uint8Array[] {
+    return [...this.#hashes];
+  }
+
   /** An independent range of the same tree. */
   copy(): CompactRange {
     return new CompactRange(this.#size, this.#hashes);

@@ -3,23 +3,20 @@
  * found. Finding and redacting are one walk, so that neither sees what the other does not.
  */
 
-import { NewelError, type SecretFinding } from '../errors.ts';
+import { NewelError } from '../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson, setMember } from '../formats/json.ts';
 import { type CardNumber, isCardName, isCardNumber, isIdentifierName } from './card-number.ts';
-import { isListedName, kindOfName, type NameKind, ownsCode, ruleOfNamed } from './secret-names.ts';
+import { Findings } from './secret-findings.ts';
+import { isPrivateJwkName, kindOfMember, ruleOfKinds, withKind } from './secret-kinds.ts';
+import { isListedName, type NameKind, ownsCode, ruleOfNamed } from './secret-names.ts';
 import { LEAF, OPEN, type Place, placeOfEvent, placeOfUnlisted } from './secret-places.ts';
 import { markerOf, type SecretRule } from './secret-rules.ts';
 import { type CardJudge, findInText, redactText } from './secret-text.ts';
-
-/** Findings that are reported at once. */
-export const MAX_FINDINGS = 20;
 
 /** Objects and arrays inside one another, of an event and of the JSON in its texts; `parseJson` has a bound of its own. */
 const MAX_DEPTH = 96;
 /** Texts of JSON inside texts of JSON. */
 const MAX_TEXT_DEPTH = 3;
-/** Characters of a pointer: names may be as long as the event. */
-const MAX_POINTER = 1024;
 /** Bytes written as a list of numbers. */
 const MIN_BYTES = 16;
 /** A card's number as a list of its groups. */
@@ -29,34 +26,15 @@ const CARD_GROUP = /^[0-9]{3,6}$/;
 /** Under no name that says that a value is a secret. */
 const UNNAMED: readonly NameKind[] = [];
 
-/** What only private and symmetric JWKs have (RFC 7518 §6, RFC 9964). */
-const PRIVATE_JWK_MEMBERS: ReadonlySet<string> = new Set([
-  'd',
-  'p',
-  'q',
-  'dp',
-  'dq',
-  'qi',
-  'oth',
-  'k',
-  'priv',
-]);
-
 /** One pass over a value: findings in the order of the event, and a copy of what has any. */
 export class Sweep implements CardJudge {
-  readonly findings: SecretFinding[] = [];
-  readonly left: SecretFinding[] = [];
-  readonly counts: Map<SecretRule, number> = new Map();
-  readonly #max: number;
+  readonly findings: Findings;
   readonly #textDepth: number;
-  readonly #path: (string | number)[] = [];
-  /** From which index of the path on nothing is repeated. */
-  #hiddenFrom = Infinity;
   /** The objects around a value, the innermost last; of an array none. */
   readonly #around: JsonObject[] = [];
 
   constructor(max: number, textDepth = 0) {
-    this.#max = max;
+    this.findings = new Findings(max);
     this.#textDepth = textDepth;
   }
 
@@ -66,7 +44,7 @@ export class Sweep implements CardJudge {
 
   /** `kinds` are those of the names that it stands under, however far around it, the innermost first and none twice. */
   value(value: JsonValue, place: Place, kinds: readonly NameKind[] = UNNAMED): JsonValue {
-    if (this.findings.length >= this.#max || this.#path.length > MAX_DEPTH) return value;
+    if (this.findings.isFull || this.findings.depth > MAX_DEPTH) return value;
     if (typeof value === 'string') return this.#text(value, place, kinds);
     if (typeof value === 'number') {
       const rule = ruleOfKinds(kinds, value);
@@ -90,8 +68,8 @@ export class Sweep implements CardJudge {
     const hits = findInText(text, this);
     if (hits.length === 0) return text;
     for (const rule of new Set(hits.map((hit) => hit.rule))) {
-      if (place.isIdentity) this.#reportLeft(rule);
-      else this.#report(rule, hits.filter((hit) => hit.rule === rule).length);
+      if (place.isIdentity) this.findings.reportLeft(rule);
+      else this.findings.report(rule, hits.filter((hit) => hit.rule === rule).length);
     }
     if (place.isIdentity) return text;
     const redacted = redactText(text, hits);
@@ -109,7 +87,7 @@ export class Sweep implements CardJudge {
     const groups = array.filter((item) => typeof item === 'string' || typeof item === 'number').map(String);
     if (groups.length < array.length || !groups.every((group) => CARD_GROUP.test(group))) return false;
     if (kinds.includes('card')) return ruleOfNamed('card', groups.join(' ')) !== undefined;
-    return isCardName(this.#nameAt(0)) && isCardNumber(groups.join(''));
+    return isCardName(this.findings.nameAt(0)) && isCardNumber(groups.join(''));
   }
 
   /** A text that is JSON itself is read as that: `none` where nothing is in it, `undefined` where it is no JSON. */
@@ -124,20 +102,15 @@ export class Sweep implements CardJudge {
     }
     const sweep = new Sweep(1, this.#textDepth + 1);
     sweep.value(value, OPEN, kinds);
-    const [rule] = sweep.counts.keys();
-    return rule ?? sweep.#leftRule ?? 'none';
-  }
-
-  get #leftRule(): SecretRule | undefined {
-    return this.left[0]?.rule as SecretRule | undefined;
+    const { counts, left } = sweep.findings;
+    const [rule] = counts.keys();
+    return rule ?? (left[0]?.rule as SecretRule | undefined) ?? 'none';
   }
 
   #array(array: JsonValue[], place: Place, kinds: readonly NameKind[]): JsonValue[] {
     let copy: JsonValue[] | undefined;
     for (const [i, item] of array.entries()) {
-      this.#path.push(i);
-      const swept = this.value(item, place, kinds);
-      this.#path.pop();
+      const swept = this.findings.at(i, false, () => this.value(item, place, kinds));
       if (swept !== item) (copy ??= array.slice())[i] = swept;
     }
     return copy ?? array;
@@ -162,20 +135,18 @@ export class Sweep implements CardJudge {
   /** A member that the schema does not list: its name may say that it holds a secret, or be one. */
   #unlisted(object: JsonObject, name: string, place: Place, inherited: readonly NameKind[]): JsonValue {
     const rules = new Set(findInText(name, this).map(({ rule }) => rule));
-    for (const rule of rules) this.#reportLeft(rule);
+    for (const rule of rules) this.findings.reportLeft(rule);
     const kind = this.#kindOfMember(object, name);
     const isTold =
-      rules.size === 0 &&
-      (place.isOpen || isListedName(name) || (kind === 'jwk' && PRIVATE_JWK_MEMBERS.has(name)));
-    const kinds =
-      kind === undefined || inherited[0] === kind ? inherited : [kind, ...without(inherited, kind)];
+      rules.size === 0 && (place.isOpen || isListedName(name) || (kind === 'jwk' && isPrivateJwkName(name)));
+    const kinds = withKind(inherited, kind);
     return this.#member(name, object[name]!, placeOfUnlisted(place), kinds, isTold);
   }
 
   /** What the name of a member says; the `code` of an error or a country is none. */
   #kindOfMember(object: JsonObject, name: string): NameKind | undefined {
     const kind = kindOfMember(object, name);
-    return kind === 'code' && ownsCode(this.#nameAt(0)) ? undefined : kind;
+    return kind === 'code' && ownsCode(this.findings.nameAt(0)) ? undefined : kind;
   }
 
   #member(
@@ -185,102 +156,32 @@ export class Sweep implements CardJudge {
     kinds: readonly NameKind[],
     isTold: boolean,
   ): JsonValue {
-    const hidden = this.#hiddenFrom;
-    if (!isTold && hidden === Infinity) this.#hiddenFrom = this.#path.length;
-    this.#path.push(name);
-    const swept = this.value(value, place, kinds);
-    this.#path.pop();
-    this.#hiddenFrom = hidden;
-    return swept;
+    return this.findings.at(name, !isTold, () => this.value(value, place, kinds));
   }
 
   /** Among names: a card is spoken of, or it is the number of something else; else how it stands in its text decides. */
   isCard({ as }: CardNumber): boolean {
     if (as === 'named') return true;
     const type = this.#around.at(-1)?.['type'];
-    const name = this.#nameAt(0);
-    if (isCardName(name) || isCardName(this.#nameAt(1)) || (typeof type === 'string' && isCardName(type))) {
+    const name = this.findings.nameAt(0);
+    if (
+      isCardName(name) ||
+      isCardName(this.findings.nameAt(1)) ||
+      (typeof type === 'string' && isCardName(type))
+    ) {
       return true;
     }
     return as !== 'bare' && !isIdentifierName(name);
   }
 
-  /** The name of the member that the value belongs to, or `up` members around it; none is empty. */
-  #nameAt(up: number): string {
-    let left = up;
-    for (let i = this.#path.length - 1; i >= 0; i--) {
-      const token = this.#path[i]!;
-      if (typeof token === 'string' && left-- === 0) return token;
-    }
-    return '';
-  }
-
   #replace(value: JsonValue, rule: SecretRule, place: Place): JsonValue {
     if (place.isIdentity) {
-      this.#reportLeft(rule);
+      this.findings.reportLeft(rule);
       return value;
     }
-    this.#report(rule, 1);
+    this.findings.report(rule, 1);
     return markerOf(rule);
   }
-
-  #report(rule: SecretRule, count: number): void {
-    this.counts.set(rule, (this.counts.get(rule) ?? 0) + count);
-    this.#find(rule);
-  }
-
-  #reportLeft(rule: SecretRule): void {
-    if (this.left.length < MAX_FINDINGS) this.left.push({ pointer: this.#pointer(), rule });
-    this.#find(rule);
-  }
-
-  #find(rule: SecretRule): void {
-    // All that a redaction asks for is counted.
-    if (this.findings.length < Math.min(this.#max, MAX_FINDINGS)) {
-      this.findings.push({ pointer: this.#pointer(), rule });
-    }
-  }
-
-  /** RFC 6901, up to the first name that is not repeated, or that would make it too long. */
-  #pointer(): string {
-    let pointer = '';
-    for (const token of this.#path.slice(0, Math.min(this.#hiddenFrom, this.#path.length))) {
-      const escaped = String(token).replaceAll('~', '~0').replaceAll('/', '~1');
-      if (pointer.length + escaped.length >= MAX_POINTER) return pointer;
-      pointer += `/${escaped}`;
-    }
-    return pointer;
-  }
-}
-
-/** The first rule that a value breaks under any of the names that it stands under. */
-function ruleOfKinds(kinds: readonly NameKind[], value: string | number): SecretRule | undefined {
-  for (const kind of kinds) {
-    const rule = ruleOfNamed(kind, value);
-    if (rule !== undefined) return rule;
-  }
-  return undefined;
-}
-
-function without(kinds: readonly NameKind[], kind: NameKind): readonly NameKind[] {
-  return kinds.filter((other) => other !== kind);
-}
-
-function kindOfMember(object: JsonObject, name: string): NameKind | undefined {
-  if (PRIVATE_JWK_MEMBERS.has(name) && isJwkWith(object, name)) return 'jwk';
-  if (name.length === 'signature'.length && name.toLowerCase() === 'signature') {
-    return Object.keys(object).some((other) => kindOfName(other) === 'webauthn') ? 'webauthn' : undefined;
-  }
-  return kindOfName(name);
-}
-
-/** Whether a member of this name makes a JWK of the object a private or a shared key. */
-function isJwkWith(object: JsonObject, name: string): boolean {
-  const { kty, crv } = object;
-  if (name === 'k') return kty === 'oct';
-  if (name === 'priv') return kty === 'AKP';
-  if (name === 'd') return typeof kty === 'string' || typeof crv === 'string';
-  return kty === 'RSA';
 }
 
 function isLikeJson(text: string): boolean {

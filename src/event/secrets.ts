@@ -11,8 +11,9 @@
 
 import type { SecretFinding } from '../errors.ts';
 import type { JsonValue } from '../formats/json.ts';
+import { MAX_FINDINGS } from './secret-findings.ts';
 import type { SecretRule } from './secret-rules.ts';
-import { MAX_FINDINGS, Sweep } from './secret-sweep.ts';
+import { Sweep } from './secret-sweep.ts';
 
 export interface Redaction {
   /** The event with `[REDACTED:rule]` where a secret was. The very same value where there was none. */
@@ -30,7 +31,7 @@ export interface Redaction {
 export function findSecrets(event: JsonValue): readonly SecretFinding[] {
   const sweep = new Sweep(MAX_FINDINGS);
   sweep.event(event);
-  return sweep.findings;
+  return sweep.findings.found;
 }
 
 /**
@@ -42,7 +43,7 @@ export function redactSecrets(event: JsonValue): Redaction {
   const redacted = sweep.event(event);
   return {
     event: redacted,
-    redacted: [...sweep.counts].map(([rule, count]) => ({ rule, count })),
-    left: sweep.left,
+    redacted: [...sweep.findings.counts].map(([rule, count]) => ({ rule, count })),
+    left: sweep.findings.left,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * Checkpoints (C2SP tlog-checkpoint): a signed note whose text is the head of a tree. Newel writes and reads exactly
- * three lines; extension lines are refused, since no ML-DSA-44 signature and no witness vouches for them.
+ * three lines; extension lines are refused, since no ML-DSA-44 signature and no witness vouches for them. Only a witness
+ * and a monitor of other people's logs read them, and pass them over.
  *
  *   example.com/behind-the-sofa                        origin
  *   20852163                                           tree size
@@ -26,7 +27,7 @@ export interface Checkpoint {
 
 /** The note text of a checkpoint. Throws `RangeError` for one that `parseCheckpoint` would not give back. */
 export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
-  if (!isOriginLine(origin)) throw new RangeError('origin expected a non-empty line of text');
+  if (!isLine(origin)) throw new RangeError('origin expected a non-empty line of text');
   if (!isSize(size)) throw new RangeError(`size expected a whole number below 2^53, got ${size}`);
   if (root.length !== HASH_SIZE) throw new RangeError(`root expected ${HASH_SIZE} bytes, got ${root.length}`);
   return `${origin}\n${size}\n${formatBase64(root)}\n`;
@@ -34,20 +35,29 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
 
 /** Reads a note text as a checkpoint. Throws `malformed`. */
 export function parseCheckpoint(text: string): Checkpoint {
+  const { origin, size, root, extensions } = parseCheckpointWithExtensions(text);
+  if (extensions.length > 0) throw malformed('has extension lines, which this version does not accept');
+  return { origin, size, root };
+}
+
+/** As `parseCheckpoint`, of any log: with its extension lines, which nobody vouches for. None is empty. */
+export function parseCheckpointWithExtensions(
+  text: string,
+): Checkpoint & { readonly extensions: readonly string[] } {
   if (!text.endsWith('\n')) throw malformed('does not end in a newline');
-  const [origin, size, root, ...rest] = text.slice(0, -1).split('\n', 4);
+  const [origin, size, root, ...extensions] = text.slice(0, -1).split('\n');
   if (origin === undefined || size === undefined || root === undefined)
     throw malformed('has fewer than three lines');
-  if (!isOriginLine(origin)) throw malformed('has no valid origin line');
-  if (rest.length > 0) throw malformed('has extension lines, which this version does not accept');
+  if (![origin, ...extensions].every(isLine)) throw malformed('has no valid origin or extension line');
   const hash = parseBase64(root, 'root hash');
   if (hash.length !== HASH_SIZE) throw malformed(`has a root hash of ${hash.length} bytes, not ${HASH_SIZE}`);
-  return { origin, size: parseDecimal(size, 'tree size'), root: hash };
+  return { origin, size: parseDecimal(size, 'tree size'), root: hash, extensions };
 }
 
 /**
  * Opens a signed checkpoint of the log `origin`. Beyond what `openNote` demands, one of the verified lines must be by
- * a key named as the origin: the log itself, not witnesses alone. `signatures` are the verified lines.
+ * a key named as the origin that is not a secondary one: the log itself, not witnesses alone. `signatures` are the
+ * verified lines.
  * Throws `signer_unknown` where the checkpoint is another log's, and what `openNote` and `parseCheckpoint` throw.
  */
 export function openCheckpoint(
@@ -58,13 +68,14 @@ export function openCheckpoint(
   const { text, verified } = openNote(bytes, verifiers);
   const checkpoint = parseCheckpoint(text);
   if (checkpoint.origin !== origin) throw new NewelError('signer_unknown', 'checkpoint is of another origin');
-  if (!verified.some((line) => line.name === origin)) {
+  const own = verifiers.filter(({ name, isSecondary }) => name === origin && !isSecondary);
+  if (!verified.some(({ name, keyId }) => name === origin && own.some((key) => key.keyId === keyId))) {
     throw new NewelError('signer_unknown', 'checkpoint has no signature by the log itself');
   }
   return { ...checkpoint, signatures: verified };
 }
 
-function isOriginLine(line: string): boolean {
+function isLine(line: string): boolean {
   return line !== '' && !line.includes('\n') && !hasControlCharacter(line) && isWellFormed(line);
 }
 

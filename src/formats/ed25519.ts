@@ -41,10 +41,11 @@ export function isAcceptableKey(publicKey: Uint8Array): boolean {
   }
 }
 
-/** Ed25519 in plain JavaScript: the same everywhere, and the judge where another implementation disagrees. */
-export const nobleEd25519: Ed25519 = {
-  publicKey: (seed) => getPublicKey(seed),
-  sign: (seed, message) => sign(message, seed),
+/** The part that needs no secret. Who only verifies loads no more. */
+export type Ed25519Verification = Pick<Ed25519, 'verify'>;
+
+/** Verification in plain JavaScript: the same everywhere, and the judge where another implementation disagrees. */
+export const nobleVerification: Ed25519Verification = {
   verify(publicKey, message, signature) {
     if (publicKey.length !== ED25519_KEY_BYTES || signature.length !== ED25519_SIGNATURE_BYTES) return false;
     try {
@@ -53,4 +54,11 @@ export const nobleEd25519: Ed25519 = {
       return false;
     }
   },
+};
+
+/** All of Ed25519 in plain JavaScript. */
+export const nobleEd25519: Ed25519 = {
+  ...nobleVerification,
+  publicKey: (seed) => getPublicKey(seed),
+  sign: (seed, message) => sign(message, seed),
 };

@@ -11,10 +11,16 @@
 import { equalBytes } from '../core/bytes.ts';
 import { NewelError } from '../errors.ts';
 import { formatBase64, parseBase64 } from './base64.ts';
-import { isAcceptableKey, nobleEd25519, type Ed25519 } from './ed25519.ts';
+import {
+  type Ed25519,
+  type Ed25519Verification,
+  isAcceptableKey,
+  nobleEd25519,
+  nobleVerification,
+} from './ed25519.ts';
 import { isKeyName } from './key-name.ts';
 import { decodeUtf8, encodeUtf8, hasControlCharacter, isWellFormed } from './text.ts';
-import { formatKeyId, KEY_TYPE, keyIdOf, newVkey, type Vkey } from './vkey.ts';
+import { assertKeyId, KEY_TYPE, newVkey, type Vkey } from './vkey.ts';
 
 /** Bytes that a note may have. */
 export const MAX_NOTE_BYTES: number = 256 * 1024;
@@ -33,6 +39,8 @@ export interface Signer {
 export interface Verifier {
   readonly name: string;
   readonly keyId: number;
+  /** Of a key whose lines must hold where they are and vouch for nothing alone. */
+  readonly isSecondary?: true;
   /** Whether `signature`, without the key id, is this key's over `message`. Never throws. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -72,23 +80,40 @@ export function parseNote(bytes: Uint8Array): Note {
   if (hasControlCharacter(note)) throw malformed('holds a control character');
   const blank = note.lastIndexOf('\n\n');
   if (blank === -1) throw malformed('has no blank line between text and signatures');
-  const block = note.slice(blank + 2);
-  if (block === '') throw malformed('has no signature line');
-  if (!block.endsWith('\n')) throw malformed('does not end in a newline');
-  const lines = block.slice(0, -1).split('\n', MAX_NOTE_LINES + 1);
+  return { text: note.slice(0, blank + 1), signatures: parseSignatureLines(note.slice(blank + 2)) };
+}
+
+/**
+ * Reads signature lines, in a note or without one, as a witness answers them. At least one. Throws `malformed`, or
+ * `too_large` over the limits of a note.
+ */
+export function parseSignatureLines(text: string): NoteSignature[] {
+  if (text === '') throw malformed('has no signature line');
+  if (text.length > MAX_NOTE_BYTES)
+    throw new NewelError('too_large', `note is longer than ${MAX_NOTE_BYTES} bytes`);
+  if (!text.endsWith('\n')) throw malformed('does not end in a newline');
+  const lines = text.slice(0, -1).split('\n', MAX_NOTE_LINES + 1);
   if (lines.length > MAX_NOTE_LINES) {
     throw new NewelError('too_large', `note has more than ${MAX_NOTE_LINES} signature lines`);
   }
-  return { text: note.slice(0, blank + 1), signatures: lines.map(parseLine) };
+  return lines.map(parseLine);
+}
+
+/** The text of signature lines. Throws `RangeError` for lines that `parseSignatureLines` would not give back. */
+export function formatSignatureLines(lines: readonly NoteSignature[]): string {
+  if (lines.length === 0 || lines.length > MAX_NOTE_LINES) {
+    throw new RangeError(`signatures expected 1 to ${MAX_NOTE_LINES}, got ${lines.length}`);
+  }
+  const text = lines.map(formatLine).join('');
+  if (text.length > MAX_NOTE_BYTES)
+    throw new RangeError(`signatures expected at most ${MAX_NOTE_BYTES} characters`);
+  return text;
 }
 
 /** The bytes of a note. Throws `RangeError` for a note that `parseNote` would not give back. */
 export function formatNote(note: Note): Uint8Array {
   assertText(note.text);
-  if (note.signatures.length === 0 || note.signatures.length > MAX_NOTE_LINES) {
-    throw new RangeError(`signatures expected 1 to ${MAX_NOTE_LINES}, got ${note.signatures.length}`);
-  }
-  const bytes = encodeUtf8(`${note.text}\n${note.signatures.map(formatLine).join('')}`);
+  const bytes = encodeUtf8(`${note.text}\n${formatSignatureLines(note.signatures)}`);
   if (bytes.length > MAX_NOTE_BYTES) throw new RangeError(`note expected at most ${MAX_NOTE_BYTES} bytes`);
   return bytes;
 }
@@ -146,7 +171,7 @@ export function ed25519Signer(name: string, seed: Uint8Array, ed25519: Ed25519 =
 }
 
 /** A verifier of type 0x01. Throws `malformed` for a key of another type, with another's key id, or unacceptable. */
-export function ed25519Verifier(vkey: Vkey, ed25519: Ed25519 = nobleEd25519): Verifier {
+export function ed25519Verifier(vkey: Vkey, ed25519: Ed25519Verification = nobleVerification): Verifier {
   if (vkey.type !== KEY_TYPE.ed25519)
     throw new NewelError('malformed', 'verifier key is not of type 1, Ed25519');
   const { name, keyId } = vkey;
@@ -154,9 +179,7 @@ export function ed25519Verifier(vkey: Vkey, ed25519: Ed25519 = nobleEd25519): Ve
   if (!isAcceptableKey(publicKey)) {
     throw new NewelError('malformed', 'verifier key is not an acceptable Ed25519 key');
   }
-  if (keyId !== keyIdOf(name, KEY_TYPE.ed25519, publicKey)) {
-    throw new NewelError('malformed', 'verifier key has the key id of another name or key');
-  }
+  assertKeyId(vkey);
   return { name, keyId, verify: (message, signature) => ed25519.verify(publicKey, message, signature) };
 }
 
@@ -194,7 +217,7 @@ function assertText(text: string): void {
 
 /** What the spec calls the identity of a key. A key name holds no space. */
 function keyOf({ name, keyId }: { readonly name: string; readonly keyId: number }): string {
-  return `${name} ${formatKeyId(keyId)}`;
+  return `${name} ${keyId}`;
 }
 
 function byKey<K extends Signer | Verifier>(keys: readonly K[]): Map<string, K> {

@@ -45,6 +45,17 @@ const LF = 0x0a;
 
 /** The text of a proof. Throws `RangeError` for a head that cannot be written; the checkpoint is taken as it is. */
 export function formatTlogProof(proof: TlogProof): string {
+  const { index, path, extra } = proof;
+  if (!isSize(index)) throw new RangeError(`index expected a whole number below 2^53, got ${index}`);
+  if (path.length > MAX_PROOF_HASHES) {
+    throw new RangeError(`path expected at most ${MAX_PROOF_HASHES} hashes, got ${path.length}`);
+  }
+  if (path.some((hash) => hash.length !== HASH_SIZE)) {
+    throw new RangeError(`path expected hashes of ${HASH_SIZE} bytes`);
+  }
+  if (extra !== undefined && (extra.length === 0 || extra.length > MAX_PROOF_EXTRA_BYTES)) {
+    throw new RangeError(`extra expected 1 to ${MAX_PROOF_EXTRA_BYTES} bytes, got ${extra.length}`);
+  }
   return `${formatHead(proof)}\n${decodeUtf8(proof.checkpoint)}`;
 }
 
@@ -68,24 +79,9 @@ export function parseTlogProof(bytes: Uint8Array): TlogProof {
 }
 
 function formatHead({ index, path, extra }: Omit<TlogProof, 'checkpoint'>): string {
-  if (!isSize(index)) throw new RangeError(`index expected a whole number below 2^53, got ${index}`);
-  if (path.length > MAX_PROOF_HASHES) {
-    throw new RangeError(`path expected at most ${MAX_PROOF_HASHES} hashes, got ${path.length}`);
-  }
-  let head = `${FIRST_LINE}\n`;
-  if (extra !== undefined) {
-    if (extra.length === 0 || extra.length > MAX_PROOF_EXTRA_BYTES) {
-      throw new RangeError(`extra expected 1 to ${MAX_PROOF_EXTRA_BYTES} bytes, got ${extra.length}`);
-    }
-    head += `extra ${formatBase64(extra)}\n`;
-  }
-  head += `index ${index}\n`;
-  for (const hash of path) {
-    if (hash.length !== HASH_SIZE)
-      throw new RangeError(`hash expected ${HASH_SIZE} bytes, got ${hash.length}`);
-    head += `${formatBase64(hash)}\n`;
-  }
-  return head;
+  const first = extra === undefined ? '' : `extra ${formatBase64(extra)}\n`;
+  const hashes = path.map((hash) => `${formatBase64(hash)}\n`);
+  return `${FIRST_LINE}\n${first}index ${index}\n${hashes.join('')}`;
 }
 
 /** Reads the lines before the blank one, each with its newline. */

@@ -4,9 +4,9 @@
  *   <name>+<8 hex digits of the key id>+<base64 of type byte ‖ public key>
  *   example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
  *
- *   PRIVATE+KEY+<name>+<8 hex digits of the key id>+<base64 of 0x01 ‖ 32-byte seed>
+ *   PRIVATE+KEY+<name>+<8 hex digits of the key id>+<base64 of type byte ‖ 32-byte seed>
  *
- * The key id is the first four bytes of SHA-256(name ‖ LF ‖ type ‖ public key), always of the public key.
+ * Go knows the latter of type 0x01; a cosigner's are written in the same way. The key id is the first four bytes of SHA-256(name ‖ LF ‖ type ‖ public key), always of the public key.
  */
 
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -15,6 +15,7 @@ import { NewelError } from '../errors.ts';
 import { formatBase64, parseBase64 } from './base64.ts';
 import { ED25519_KEY_BYTES, nobleEd25519, type Ed25519 } from './ed25519.ts';
 import { isKeyName } from './key-name.ts';
+import { type Mldsa44, MLDSA44_PUBLIC_KEY_BYTES } from './mldsa.ts';
 import { encodeUtf8 } from './text.ts';
 
 /** Signature types that this program knows, by the byte before the public key. */
@@ -24,7 +25,7 @@ export const KEY_TYPE = { ed25519: 0x01, cosignatureEd25519: 0x04, mldsa44: 0x06
 const PUBLIC_KEY_BYTES: ReadonlyMap<number, number> = new Map([
   [KEY_TYPE.ed25519, ED25519_KEY_BYTES],
   [KEY_TYPE.cosignatureEd25519, ED25519_KEY_BYTES],
-  [KEY_TYPE.mldsa44, 1312],
+  [KEY_TYPE.mldsa44, MLDSA44_PUBLIC_KEY_BYTES],
 ]);
 
 /** Characters that a vkey or skey may have: several times those of the largest post-quantum key. */
@@ -80,38 +81,70 @@ export function parseVkey(text: string): Vkey {
   if (want !== undefined && key.length !== want) {
     throw new NewelError('malformed', `verifier key of type ${type} has ${key.length} bytes, not ${want}`);
   }
-  if (want !== undefined && keyId !== keyIdOf(name, type, key)) {
+  const vkey = { name, keyId, type, publicKey: key };
+  if (want !== undefined) assertKeyId(vkey);
+  return vkey;
+}
+
+/** Throws `malformed` unless the key id is that of the name and the key, by the recommended rule. */
+export function assertKeyId({ name, keyId, type, publicKey }: Vkey): void {
+  if (keyId !== keyIdOf(name, type, publicKey))
     throw new NewelError('malformed', 'verifier key has the key id of another name or key');
-  }
-  return { name, keyId, type, publicKey: key };
 }
 
-/** The text of an Ed25519 signer key. It is the secret: it belongs in a file that only its owner reads. */
-export function formatSkey(key: { name: string; seed: Uint8Array }, ed25519: Ed25519 = nobleEd25519): string {
-  const { keyId } = newVkey(key.name, KEY_TYPE.ed25519, ed25519.publicKey(key.seed));
-  const seed = formatBase64(concatBytes(Uint8Array.of(KEY_TYPE.ed25519), key.seed));
-  return `${SKEY_PREFIX}${key.name}+${formatKeyId(keyId)}+${seed}`;
+/** Who derives public keys from seeds. */
+export interface SkeyArithmetic {
+  readonly ed25519?: Pick<Ed25519, 'publicKey'>;
+  /** Whoever gives it takes signer keys of cosigners, types 0x04 and 0x06, besides those of type 0x01. */
+  readonly mldsa44?: Pick<Mldsa44, 'publicKey'>;
 }
 
-/** Reads an Ed25519 signer key; derives its public key to check the key id. Throws `malformed`, telling nothing of it. */
+/** The text of a signer key. It is the secret: it belongs in a file that only its owner reads. */
+export function formatSkey(
+  key: { readonly name: string; readonly seed: Uint8Array; readonly type?: number },
+  arithmetic: SkeyArithmetic = {},
+): string {
+  const { name, seed, type = KEY_TYPE.ed25519 } = key;
+  const publicKey = publicKeyOf(type, seed, arithmetic);
+  if (publicKey === undefined) throw new RangeError(`type expected one with arithmetic for it, got ${type}`);
+  const { keyId } = newVkey(name, type, publicKey);
+  return `${SKEY_PREFIX}${name}+${formatKeyId(keyId)}+${formatBase64(concatBytes(Uint8Array.of(type), seed))}`;
+}
+
+/** Reads a signer key; derives its public key to check the key id. Throws `malformed`, telling nothing of it. */
 export function parseSkey(
   text: string,
-  ed25519: Ed25519 = nobleEd25519,
-): { name: string; keyId: number; seed: Uint8Array } {
+  arithmetic: SkeyArithmetic = {},
+): { name: string; keyId: number; type: number; seed: Uint8Array } {
   if (!text.startsWith(SKEY_PREFIX))
     throw new NewelError('malformed', `signer key does not begin with ${SKEY_PREFIX}`);
   const { name, keyId, type, key: seed } = parseKey(text.slice(SKEY_PREFIX.length), 'signer key');
-  if (type !== KEY_TYPE.ed25519) throw new NewelError('malformed', 'signer key is not of type 1, Ed25519');
   if (seed.length !== ED25519_KEY_BYTES) {
     throw new NewelError(
       'malformed',
       `signer key has a seed of ${seed.length} bytes, not ${ED25519_KEY_BYTES}`,
     );
   }
-  if (keyId !== keyIdOf(name, type, ed25519.publicKey(seed))) {
+  const publicKey = publicKeyOf(type, seed, arithmetic);
+  if (publicKey === undefined) {
+    const types = arithmetic.mldsa44 ? '1, 4 or 6' : '1, Ed25519';
+    throw new NewelError('malformed', `signer key is not of type ${types}`);
+  }
+  if (keyId !== keyIdOf(name, type, publicKey)) {
     throw new NewelError('malformed', 'signer key has the key id of another name or key');
   }
-  return { name, keyId, seed };
+  return { name, keyId, type, seed };
+}
+
+/** `undefined` for a type that is not taken. Every type's seed has 32 bytes. */
+function publicKeyOf(
+  type: number,
+  seed: Uint8Array,
+  { ed25519 = nobleEd25519, mldsa44 }: SkeyArithmetic,
+): Uint8Array | undefined {
+  if (type === KEY_TYPE.ed25519) return ed25519.publicKey(seed);
+  if (mldsa44 && type === KEY_TYPE.cosignatureEd25519) return ed25519.publicKey(seed);
+  return type === KEY_TYPE.mldsa44 ? mldsa44?.publicKey(seed) : undefined;
 }
 
 const SKEY_PREFIX = 'PRIVATE+KEY+';

@@ -4,7 +4,7 @@
  */
 
 import type { Hono } from 'hono';
-import { addPrivateRoutes } from './private.ts';
+import { addHeldRoutes, addPrivateRoutes } from './private.ts';
 import { createPublicApp } from './public.ts';
 import type { Site } from './site.ts';
 import type { WriteSite } from './write-site.ts';
@@ -13,6 +13,13 @@ export { createPublicApp } from './public.ts';
 export type { AnsweredRequest } from './signals.ts';
 export type { Site, Statements } from './site.ts';
 export type { WriteSite } from './write-site.ts';
+
+/** What anyone may ask, of a log that does not write yet; what the bearer of a token may has to wait. */
+export function createHeldApp(site: Site): Hono {
+  const app = createPublicApp(site);
+  addHeldRoutes(app, site);
+  return app;
+}
 
 /** What anyone may ask, and what the bearer of a token may. */
 export function createApp(site: Site, write: WriteSite): Hono {

@@ -37,15 +37,19 @@ export class BatchItems {
   readonly #form: ReceiptForm;
   readonly #said = new Map<string, number>();
   #checkpoints = 0;
+  /** What is left of the time to wait for witnesses, which all items share. */
+  #waitMs: number;
 
   constructor(site: Site, receipts: Receipts, form: ReceiptForm) {
     this.#site = site;
     this.#receipts = receipts;
     this.#form = form;
+    this.#waitMs = form.wanted?.waitMs ?? 0;
   }
 
   /** The items of these outcomes, in their order, some at a time. What cannot be answered is answered as a failure. */
   async *format(outcomes: readonly Outcome[]): AsyncGenerator<readonly string[], void> {
+    await this.#wait(outcomes);
     for (let at = 0; at < outcomes.length; at += AT_ONCE) {
       const some = outcomes.slice(at, at + AT_ONCE);
       const made = await Promise.allSettled(some.map((outcome) => this.#partsOf(outcome)));
@@ -55,6 +59,16 @@ export class BatchItems {
         return this.#receipt(n, submitted!.created, settled.value);
       });
     }
+  }
+
+  /** Until all of them are witnessed, where that is asked for. */
+  async #wait(outcomes: readonly Outcome[]): Promise<void> {
+    const { wanted } = this.#form;
+    const indexes = outcomes.flatMap(({ submitted }) => (submitted ? [submitted.event.leafIndex] : []));
+    if (!wanted || indexes.length === 0) return;
+    const startedMs = performance.now();
+    await this.#receipts.wait({ leafIndex: Math.max(...indexes) }, { ...wanted, waitMs: this.#waitMs });
+    this.#waitMs = Math.max(0, this.#waitMs - (performance.now() - startedMs));
   }
 
   problem(n: number, error: unknown): string {
@@ -67,8 +81,9 @@ export class BatchItems {
   }
 
   /** The item, and before it its checkpoint where that is new. */
-  #receipt(n: number, created: boolean, { names, note, shown }: ReceiptParts): string[] {
-    const begin = `{"n":${n},"status":${created ? 201 : 200},${names}`;
+  #receipt(n: number, created: boolean, { names, note, shown, isPending }: ReceiptParts): string[] {
+    const status = isPending ? 202 : created ? 201 : 200;
+    const begin = `{"n":${n},"status":${status},${names}`;
     if (!shown) return [`${begin}}`];
     const text = decodeUtf8(note);
     const known = this.#said.get(text);

@@ -19,6 +19,7 @@ import { type BodyChunks, bodyChunks, cappedChunks } from './body-chunks.ts';
 import { contentLength } from './body.ts';
 import { assertJsonType } from './json-body.ts';
 import { JsonItems } from './json-items.ts';
+import type { Wanted } from './level.ts';
 import { NdjsonLines } from './ndjson.ts';
 import { problemOf, respondError } from './problems.ts';
 import type { Receipts } from './receipts.ts';
@@ -32,6 +33,8 @@ export interface BatchRequest {
   readonly principal: Principal;
   readonly alg: StatementAlg;
   readonly isAtomic: boolean;
+  /** What each receipt is to be. */
+  readonly wanted: Wanted;
   /** What is preferred of `return`. */
   readonly preferred: string | undefined;
   /** The body, of an array that has begun to be read; else it is lines, and nothing is read. */
@@ -118,9 +121,9 @@ export class Batches {
     input: BatchInput,
     endSlot: () => void,
   ): Promise<Response> {
-    const { alg, isAtomic, preferred, array } = request;
+    const { alg, isAtomic, wanted, preferred, array } = request;
     const isMinimal = preferred !== 'representation';
-    const items = new BatchItems(this.#site, this.#receipts, { alg, isMinimal });
+    const items = new BatchItems(this.#site, this.#receipts, { alg, isMinimal, wanted });
     const framing = array ? ARRAY : LINES;
     const submitted = isAtomic ? await this.#submitAtomic(input) : undefined;
     if (submitted instanceof BatchRefusedError) {

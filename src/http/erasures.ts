@@ -111,7 +111,7 @@ class ErasureRoutes {
   async #receiptOf(eventId: string): Promise<string> {
     const event = await this.#vault.find(eventId);
     if (!event) throw new NewelError('storage_failed', 'an event that says what was erased is missing');
-    const receipt = await this.#receipts.format(event, { alg: 'Ed25519', isMinimal: false });
+    const { text: receipt } = await this.#receipts.format(event, { alg: 'Ed25519', isMinimal: false });
     return receipt.trimEnd();
   }
 
@@ -129,7 +129,7 @@ class ErasureRoutes {
 /** An erasure without what grows with its events. */
 function summaryOf(erasure: Erasure): Record<string, unknown> {
   const { erasureId, state, reason, requestedTimeMs, events, erased, failure } = erasure;
-  const { doneTimeMs, keysDestroyedByMs } = erasure;
+  const { doneTimeMs, keysDestroyedByMs, areKeysOverdue } = erasure;
   return {
     erasure_id: erasureId,
     state,
@@ -139,6 +139,7 @@ function summaryOf(erasure: Erasure): Record<string, unknown> {
     erased,
     ...(doneTimeMs !== undefined && { done_time: formatTime(doneTimeMs) }),
     ...(keysDestroyedByMs !== undefined && { keys_destroyed_by: formatTime(keysDestroyedByMs) }),
+    ...(areKeysOverdue && { keys_overdue: true }),
     ...(failure !== undefined && { failure }),
   };
 }

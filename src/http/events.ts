@@ -16,7 +16,8 @@ import { BATCH_LIMITS } from './batch-limits.ts';
 import { callerOf, chargedCallerOf } from './caller.ts';
 import { type EventBodyParts, openEventBody } from './event-body.ts';
 import { assertJsonType, isNdjson } from './json-body.ts';
-import { assertLevel } from './level.ts';
+import { type OwnHeads, ownHeadsOf } from './heads.ts';
+import { type Wanted, WANTED_KEYS, wantedOf } from './level.ts';
 import { parsePrefer } from './prefer.ts';
 import { readableEvent } from './readable-event.ts';
 import { Receipts } from './receipts.ts';
@@ -50,11 +51,16 @@ const READ: Init = initOf(200, {
   Vary: 'Authorization',
 });
 
+/** Seconds after which to ask for a receipt again that is not what was asked for yet. */
+const AGAIN = { 'Retry-After': '1' } as const;
+const READ_PENDING: Init = initOf(202, { ...READ.headers, ...AGAIN });
+
 class EventRoutes {
   readonly #write: WriteSite;
   readonly #vault: Vault;
   readonly #origin: string;
   readonly #bodies: EventBodyParts;
+  readonly #heads: OwnHeads;
   readonly #receipts: Receipts;
   readonly #batches: Batches;
 
@@ -65,6 +71,7 @@ class EventRoutes {
     const limits = { ...BATCH_LIMITS, ...write.batchLimits };
     const shares = new UploadShares(site.log.limits);
     this.#bodies = { vault, shares, maxBatchBytes: limits.maxBytes, pace: limits.pace };
+    this.#heads = ownHeadsOf(site);
     this.#receipts = new Receipts(site);
     this.#batches = new Batches(site, write, vault, { receipts: this.#receipts, limits });
   }
@@ -73,10 +80,10 @@ class EventRoutes {
     const isLines = isNdjson(c);
     assertAccepted(c, isLines ? NDJSON_TYPE : JSON_TYPE);
     const principal = await callerOf(c, this.#write, 'POST /v1/events');
-    const { alg, isAtomic } = submissionOf(c);
+    const { alg, isAtomic, wanted } = this.#submissionOf(c);
     const idempotencyKey = idempotencyKeyOf(c);
     const preferred = parsePrefer(headerOf(c, 'prefer')).get('return');
-    const batch = { principal, alg, isAtomic, preferred };
+    const batch = { principal, alg, isAtomic, wanted, preferred };
     if (isLines) return this.#batches.answer(c, { ...batch, charged: 0 });
     assertJsonType(c);
     this.#write.charge(principal, 1);
@@ -92,11 +99,14 @@ class EventRoutes {
         reservation,
         ...(idempotencyKey !== undefined && { idempotencyKey }),
       });
-      const receipt = await this.#receipts.format(event, { alg, isMinimal }, head?.checkpoint);
-      if (!created) return respond(c, receipt, isMinimal ? KNOWN_MINIMAL : KNOWN);
+      await this.#receipts.wait(event, wanted, c.req.raw.signal);
+      const form = { alg, isMinimal, wanted };
+      const { text, isPending } = await this.#receipts.format(event, form, head?.checkpoint);
+      if (!created && !isPending) return respond(c, text, isMinimal ? KNOWN_MINIMAL : KNOWN);
       const headers = isMinimal ? MINIMAL_HEADERS : SUBMITTED_HEADERS;
       const Location = `${PATH}/${event.eventId}`;
-      return respond(c, receipt, { status: 201, headers: { ...headers, Location } });
+      if (isPending) return respond(c, text, { status: 202, headers: { ...headers, Location, ...AGAIN } });
+      return respond(c, text, { status: 201, headers: { ...headers, Location } });
     } finally {
       // Of no effect once the event has taken its place.
       reservation.release();
@@ -117,11 +127,27 @@ class EventRoutes {
   async showReceipt(c: Context): Promise<Response> {
     const route = 'GET /v1/events/<event_id>/receipt';
     const principal = await chargedCallerOf(c, this.#write, route);
-    const alg = algOf(c);
+    const { alg, wanted } = this.#formOf(queryOf(c, [...WANTED_KEYS, 'alg']), c);
     const event = await this.#find(c, principal, route);
-    const receipt = await this.#receipts.format(event, { alg, isMinimal: false });
+    await this.#receipts.wait(event, wanted, c.req.raw.signal);
+    const { text, isPending } = await this.#receipts.format(event, { alg, isMinimal: false, wanted });
     noteRead(this.#vault, accessOf(principal, route, []), [event]);
-    return respond(c, receipt, READ);
+    return respond(c, text, isPending ? READ_PENDING : READ);
+  }
+
+  /** What a submission asks for, and whether all of it is to be taken or none. */
+  #submissionOf(c: Context): Form & { readonly isAtomic: boolean } {
+    const query = queryOf(c, [...WANTED_KEYS, 'alg', 'atomic']);
+    const { atomic = 'false' } = query;
+    if (atomic !== 'true' && atomic !== 'false') throw new NewelError('malformed', 'atomic is true or false');
+    return { ...this.#formOf(query, c), isAtomic: atomic === 'true' };
+  }
+
+  #formOf(query: FormQuery, c: Context): Form {
+    const wanted = wantedOf(c, this.#heads, query);
+    const alg = ALGS.find((name) => name === (query.alg ?? 'Ed25519'));
+    if (alg === undefined) throw new NewelError('malformed', `alg is one of ${ALGS.join(', ')}`);
+    return { alg, wanted };
   }
 
   #find(c: Context, principal: Principal, route: PrivateRoute): Promise<StoredEvent> {
@@ -132,24 +158,16 @@ class EventRoutes {
 
 const ALGS: readonly StatementAlg[] = ['Ed25519', 'EdDSA'];
 
-/** The algorithm's name that is asked for, once the level that is asked for has been checked too. */
-function algOf(c: Context): StatementAlg {
-  return checkedAlg(queryOf(c, ['level', 'alg']));
+interface FormQuery {
+  readonly level?: string;
+  readonly lines?: string;
+  readonly alg?: string;
 }
 
-/** The same of a submission, and whether all of it is to be taken or none. */
-function submissionOf(c: Context): { readonly alg: StatementAlg; readonly isAtomic: boolean } {
-  const query = queryOf(c, ['level', 'alg', 'atomic']);
-  const { atomic = 'false' } = query;
-  if (atomic !== 'true' && atomic !== 'false') throw new NewelError('malformed', 'atomic is true or false');
-  return { alg: checkedAlg(query), isAtomic: atomic === 'true' };
-}
-
-function checkedAlg(query: { readonly level?: string; readonly alg?: string }): StatementAlg {
-  assertLevel(query.level);
-  const alg = ALGS.find((name) => name === (query.alg ?? 'Ed25519'));
-  if (alg === undefined) throw new NewelError('malformed', `alg is one of ${ALGS.join(', ')}`);
-  return alg;
+/** What a receipt is to be like. */
+interface Form {
+  readonly alg: StatementAlg;
+  readonly wanted: Wanted;
 }
 
 /** As characters of an `id`. */

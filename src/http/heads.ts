@@ -1,43 +1,76 @@
-/** Checkpoints of our own, opened before anything is said about them: the signatures are checked once a head. */
+/**
+ * Checkpoints of our own, opened before anything is said about them: the signatures are checked once a head, and the
+ * level is what the verified lines reach.
+ */
 
 import { NewelError } from '../errors.ts';
 import { type Checkpoint, openCheckpoint } from '../formats/checkpoint.ts';
-import { decodeUtf8 } from '../formats/text.ts';
-import type { Level } from './level.ts';
+import type { NoteSignature, Verifier } from '../formats/note.ts';
+import { trimToPolicy } from '../formats/policy-lines.ts';
+import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+import { isQuorumMet, parsePolicy, type Policy, witnessOf } from '../formats/tlog-policy.ts';
+import type { Level, Wanted } from './level.ts';
 import type { Site } from './site.ts';
 
 export interface OwnHead extends Checkpoint {
   /** What the verifier found in the lines, never what somebody asked for. */
   readonly level: Level;
+  /** The lines that were verified. */
+  readonly signatures: readonly NoteSignature[];
 }
 
 /** Heads that are remembered as opened. */
 const MAX_OPENED = 256;
 
+/** One for each site, so that each head is verified once. */
+const known = new WeakMap<Site, OwnHeads>();
+
+export function ownHeadsOf(site: Site): OwnHeads {
+  const heads = known.get(site) ?? new OwnHeads(site);
+  known.set(site, heads);
+  return heads;
+}
+
 export class OwnHeads {
-  readonly #site: Site;
+  readonly policy: Policy;
+  readonly #origin: string;
+  readonly #verifiers: readonly Verifier[];
   readonly #opened = new Map<string, OwnHead>();
 
-  constructor(site: Site) {
-    this.#site = site;
+  constructor({ log, policy, verifier, otherVerifiers = [] }: Site) {
+    this.policy = parsePolicy(encodeUtf8(policy));
+    this.#origin = log.identity.origin;
+    this.#verifiers = [verifier, ...otherVerifiers];
   }
 
-  /** Throws `storage_failed` if the note is not a checkpoint of this log, signed by its key. */
+  /** Throws `storage_failed` if the note is not a checkpoint of this log, signed by its key, or has a false line. */
   open(note: Uint8Array): OwnHead {
-    const { verifier, log } = this.#site;
     try {
       const key = decodeUtf8(note);
-      const known = this.#opened.get(key);
-      if (known) return known;
-      const { origin, size, root } = openCheckpoint(note, [verifier], log.identity.origin);
-      // The policy's quorum is none: the log's own line is all that there can be.
-      const head: OwnHead = { origin, size, root, level: 'signed' };
+      const opened = this.#opened.get(key);
+      if (opened) return opened;
+      const { origin, size, root, signatures } = openCheckpoint(note, this.#verifiers, this.#origin);
+      const head: OwnHead = { origin, size, root, signatures, level: this.#levelOf(signatures) };
       this.#opened.set(key, head);
       if (this.#opened.size > MAX_OPENED) this.#opened.delete(this.#opened.keys().next().value!);
       return head;
     } catch (cause) {
-      const what = 'a stored checkpoint does not verify under the key of this log';
+      const what = 'a stored checkpoint does not verify under the keys of this log and its witnesses';
       throw new NewelError('storage_failed', what, { cause });
     }
+  }
+
+  /** The note with the witness lines that are asked for. */
+  trim(note: Uint8Array, lines: Wanted['lines']): Uint8Array {
+    if (lines === 'all') return note;
+    const { policy } = this;
+    return trimToPolicy(note, { policy, origin: this.#origin, verified: this.open(note).signatures });
+  }
+
+  #levelOf(signatures: readonly NoteSignature[]): Level {
+    if (this.policy.quorum === 'none') return 'signed';
+    const names = signatures.map((line) => witnessOf(this.policy, line)?.name);
+    const cosigned = new Set(names.filter((name) => name !== undefined));
+    return isQuorumMet(this.policy, cosigned) ? 'witnessed' : 'signed';
   }
 }

@@ -2,16 +2,38 @@
 
 import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
+import { respondError } from './problems.ts';
 import { respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
-import type { Site } from './site.ts';
+import { refusalOf, type Site } from './site.ts';
 
 export function addHealthRoutes(app: Hono, site: Site): void {
   addRoute(app, site, '/healthz', (c) => respondJson(c, { status: 'alive' }, 'none'));
   addRoute(app, site, '/readyz', (c) => {
-    if (!site.log.accepting) throw new NewelError('storage_failed', NOT_READY);
-    return respondJson(c, { status: 'ready' }, 'none');
+    const witnesses = witnessesOf(site);
+    const refusal = refusalOf(site);
+    if (!refusal) return respondJson(c, { status: 'ready', ...witnesses }, 'none');
+    const error = refusal.code === 'not_ready' ? refusal : new NewelError('storage_failed', NOT_READY);
+    return respondError(c, site, error, { members: witnesses });
   });
+}
+
+/** How far they are from meeting the policy, and which of them do not answer. */
+function witnessesOf(site: Site): Record<string, unknown> {
+  const states = site.witnesses?.();
+  if (!states) return {};
+  const { published } = site.log;
+  const fast = site.log.publication('fast');
+  return {
+    published: published.size,
+    witnessed: fast?.size ?? 0,
+    witnesses: states.map(({ name, state, size, why }) => ({
+      name,
+      state,
+      size,
+      ...(why !== undefined && { why }),
+    })),
+  };
 }
 
 const NOT_READY = 'the log takes no entries: it has stopped after a failed write, or is shutting down';

@@ -3,6 +3,7 @@
 import type { Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { formatBase64 } from '../formats/base64.ts';
+import { ownHeadsOf } from './heads.ts';
 import { dataElement, type Html, type PageScript, pageScript, respondPage } from './page.ts';
 import { formatTime } from './respond.ts';
 import { addRoute } from './route.ts';
@@ -38,9 +39,11 @@ function showLanding(c: Context, site: Site, script: PageScript | undefined): Pr
         <time datetime="${formatTime(timeMs)}">${ageInWords(now() - timeMs)}</time>
         <span class="soft">(${formatTime(timeMs)})</span>
       </dd>
+      <dt>Witnessed</dt>
+      <dd>${witnessedWords(site)}</dd>
     </dl>
     <h2>${vkeys.length === 1 ? 'Key' : 'Keys'}</h2>
-    ${vkeys.map((vkey) => html`<pre>${vkey}</pre>`)} ${script ? verifierBox(site) : ''}
+    ${vkeys.map(keyBox)} ${script ? verifierBox(site) : ''}
     <h2>Read</h2>
     <ul class="card">
       ${LINKS.map(([path, what]) => link(path, what))} ${size > 0 ? leafLinks(size) : ''}
@@ -58,6 +61,34 @@ newel fsck --url ${url}</pre>
     <footer>${software.name} ${software.version}</footer>
   `;
   return respondPage(c, origin, body, script);
+}
+
+/** Who has cosigned what, and how lately. */
+function witnessedWords(site: Site): Html {
+  const heads = ownHeadsOf(site);
+  if (heads.policy.quorum === 'none') return html`by nobody: the policy names no witnesses`;
+  const newest = site.log.publication('fast');
+  if (!newest) return html`not yet`;
+  const names = heads
+    .open(newest.checkpoint)
+    .signatures.filter(({ name }) => name !== site.log.identity.origin)
+    .map(({ name }) => name);
+  return html`
+    ${new Intl.NumberFormat('en').format(newest.size)} leaves, by ${[...new Set(names)].join(', ')},
+    <time datetime="${formatTime(newest.timeMs)}">${ageInWords(site.now() - newest.timeMs)}</time>
+  `;
+}
+
+/** Characters of a key that are shown at once: a post-quantum one has some 1,800. */
+const SHOWN_KEY_CHARS = 400;
+
+function keyBox(vkey: string): Html {
+  if (vkey.length <= SHOWN_KEY_CHARS) return html`<pre>${vkey}</pre>`;
+  const [name = '', keyId = ''] = vkey.split('+');
+  return html`<details>
+    <summary><code>${name}+${keyId}</code>, ML-DSA-44</summary>
+    <pre>${vkey}</pre>
+  </details>`;
 }
 
 /** Where `client/page.ts` works. It is shown when that runs. */

@@ -18,6 +18,21 @@ export async function coveringNote(site: Site, heads: OwnHeads, index: number): 
 }
 
 /**
+ * The earliest kept checkpoint that covers the leaf and is witnessed; `undefined` while there is none. What is kept may be
+ * larger than what strangers see, for a moment.
+ */
+export async function witnessedNote(
+  site: Site,
+  heads: OwnHeads,
+  index: number,
+): Promise<Uint8Array | undefined> {
+  const kept = await site.log.witnessedCovering(index, ({ checkpoint }) => {
+    return heads.open(checkpoint).level === 'witnessed';
+  });
+  return kept && heads.open(kept.checkpoint).size <= site.log.published.size ? kept.checkpoint : undefined;
+}
+
+/**
  * The audit path of a leaf, checked by our own verifier against the root that was signed. Where the leaf's hash is given,
  * it has been shown to be the one in the tree; else it is read from there.
  */

@@ -8,8 +8,9 @@ import { formatBase64 } from '../formats/base64.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { formatTlogProof } from '../formats/tlog-proof.ts';
 import { boundOf, cachingOf, findIndex } from './bound.ts';
-import { OwnHeads } from './heads.ts';
-import { coveringNote, provenPath } from './leaf-proof.ts';
+import { type OwnHeads, ownHeadsOf } from './heads.ts';
+import { coveringNote, provenPath, witnessedNote } from './leaf-proof.ts';
+import { WANTED_KEYS, wantedOf } from './level.ts';
 import { formatJson, JSON_INIT, JSON_TYPE, respond, TEXT_INIT } from './respond.ts';
 import { respondLarge } from './respond-large.ts';
 import { addRoute } from './route.ts';
@@ -35,7 +36,7 @@ interface Leaf {
 }
 
 export function addLeafRoutes(app: Hono, site: Site): void {
-  const heads = new OwnHeads(site);
+  const heads = ownHeadsOf(site);
   const produces = JSON_TYPE;
   addRoute(app, site, '/v1/leaves', (c) => showLeaves(c, site), { produces });
   addRoute(app, site, '/v1/leaves/:leaf', (c) => showLeaf(c, site), { produces });
@@ -107,10 +108,16 @@ async function showLeaf(c: Context, site: Site): Promise<Response> {
 }
 
 async function showProof(c: Context, site: Site, heads: OwnHeads): Promise<Response> {
-  const ref = leafRefOf(c);
+  const wanted = wantedOf(c, heads, queryOf(c, WANTED_KEYS));
+  const ref = leafRefIn(c);
   const bound = boundOf(c, site);
   const index = await findIndex(site, ref, bound.size);
-  const note = await coveringNote(site, heads, index);
+  const whole =
+    wanted.level === 'witnessed'
+      ? await witnessedNote(site, heads, index)
+      : await coveringNote(site, heads, index);
+  if (!whole) throw new NewelError('not_found', 'the leaf is not witnessed yet');
+  const note = heads.trim(whole, wanted.lines);
   const head = heads.open(note);
   const path = await provenPath(site, index, head);
   const isPrivate = head.size > site.log.published.size;
@@ -120,6 +127,10 @@ async function showProof(c: Context, site: Site, heads: OwnHeads): Promise<Respo
 
 function leafRefOf(c: Context): LeafRef {
   queryOf(c, []);
+  return leafRefIn(c);
+}
+
+function leafRefIn(c: Context): LeafRef {
   // Not Hono's parameter, which is percent-decoded.
   return parseLeafRef(pathOf(targetOf(c.req.raw, c.env)).split('/')[3] ?? '');
 }

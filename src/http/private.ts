@@ -9,8 +9,23 @@ import { addDisclosureRoute } from './disclosures.ts';
 import { addErasureRoutes } from './erasures.ts';
 import { addEventListRoutes } from './event-list.ts';
 import { addEventRoutes } from './events.ts';
-import type { Site } from './site.ts';
+import { addRoute } from './route.ts';
+import { refusalOf, type Site } from './site.ts';
 import type { WriteSite } from './write-site.ts';
+
+/** Paths of private routes. */
+const PATHS = ['/add', '/v1/events', '/v1/events/*', '/v1/disclosures', '/v1/erasures', '/v1/erasures/*'];
+
+/** In the place of them all, while the log does not write yet. */
+export function addHeldRoutes(app: Hono, site: Site): void {
+  const wait = (): never => {
+    throw refusalOf({ ...site, isOpen: () => false })!;
+  };
+  for (const path of PATHS) {
+    addRoute(app, site, path, wait, { isPublic: false });
+    addRoute(app, site, path, wait, { method: 'POST' });
+  }
+}
 
 /** Throws `TypeError` for a log of events without a vault. */
 export function addPrivateRoutes(app: Hono, site: Site, write: WriteSite): void {

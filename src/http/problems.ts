@@ -52,6 +52,7 @@ export type ProblemCode = Extract<
   | 'no_witnesses'
   | 'rate_limited'
   | 'queue_full'
+  | 'not_ready'
   | 'storage_failed'
   | 'internal'
 >;
@@ -150,6 +151,12 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
     title: 'Queue full',
     help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more batches or large answers are under way than are held at a time; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
     headers: { 'Retry-After': '1' },
+  },
+  not_ready: {
+    status: 503,
+    title: 'Not ready',
+    help: 'The log reads and does not write yet: it has just started, and its witnesses have not said that nothing newer of it is out in the world. Nothing was stored. The body of “/readyz” names those that have not answered. Send the request again after the seconds in “Retry-After”.',
+    headers: { 'Retry-After': '5' },
   },
   storage_failed: {
     status: 503,

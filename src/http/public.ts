@@ -1,6 +1,7 @@
 /** The routes that anyone may ask. Nothing that this file reaches knows of events, records or tokens. */
 
 import { type Context, Hono } from 'hono';
+import { addCosignatureRoute } from './cosignatures.ts';
 import { addHealthRoutes } from './health.ts';
 import { addLandingRoute } from './landing.ts';
 import { addLeafRoutes } from './leaves.ts';
@@ -19,6 +20,7 @@ export function createPublicApp(site: Site): Hono {
   addTrustRoutes(app, site);
   addLeafRoutes(app, site);
   addProofRoutes(app, site);
+  addCosignatureRoute(app, site);
   addHealthRoutes(app, site);
   addProblemRoutes(app, site);
   addLandingRoute(app, site);

@@ -12,9 +12,11 @@ import { hashLeaf } from '../core/hash.ts';
 import { formatBase64 } from '../formats/base64.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { formatTlogProof } from '../formats/tlog-proof.ts';
+import type { Wanting } from '../log/log.ts';
 import type { StatementAlg, StoredEvent } from '../vault/vault.ts';
-import { OwnHeads } from './heads.ts';
-import { coveringNote, provenPath } from './leaf-proof.ts';
+import { type OwnHeads, ownHeadsOf } from './heads.ts';
+import { coveringNote, provenPath, witnessedNote } from './leaf-proof.ts';
+import { SIGNED, type Wanted } from './level.ts';
 import { formatTime } from './respond.ts';
 import type { Site } from './site.ts';
 
@@ -22,6 +24,8 @@ export interface ReceiptForm {
   readonly alg: StatementAlg;
   /** Without statement and proof. */
   readonly isMinimal: boolean;
+  /** What was asked for; `signed` by default. */
+  readonly wanted?: Wanted;
 }
 
 export interface ReceiptParts {
@@ -29,6 +33,8 @@ export interface ReceiptParts {
   readonly names: string;
   /** The checkpoint. */
   readonly note: Uint8Array;
+  /** Whether the level that was asked for is not reached. */
+  readonly isPending: boolean;
   /** The rest, unless it is left out. Neither has a character that JSON escapes but line ends. */
   readonly shown:
     | {
@@ -39,6 +45,12 @@ export interface ReceiptParts {
     | undefined;
 }
 
+export interface FormattedReceipt {
+  readonly text: string;
+  /** Whether the level that was asked for is not reached. */
+  readonly isPending: boolean;
+}
+
 const NOTHING = new Uint8Array(0);
 
 export class Receipts {
@@ -47,31 +59,43 @@ export class Receipts {
 
   constructor(site: Site) {
     this.#site = site;
-    this.#heads = new OwnHeads(site);
+    this.#heads = ownHeadsOf(site);
   }
 
   /**
    * The receipt on a checkpoint: the one given, or the earliest kept one that covers the leaf.
    * Throws `storage_failed` or `root_mismatch` where what is stored does not hold together.
    */
-  async format(event: StoredEvent, form: ReceiptForm, checkpoint?: Uint8Array): Promise<string> {
-    const { names, shown, note } = await this.parts(event, form, checkpoint);
-    if (!shown) return `{${names}}\n`;
+  async format(event: StoredEvent, form: ReceiptForm, checkpoint?: Uint8Array): Promise<FormattedReceipt> {
+    const { names, shown, note, isPending } = await this.parts(event, form, checkpoint);
+    if (!shown) return { text: `{${names}}\n`, isPending };
     const proof = `${shown.proofHead}${decodeUtf8(note)}`;
-    return `{${names},"statement":"${shown.statement}","proof":${formatAscii(proof)}}\n`;
+    const text = `{${names},"statement":"${shown.statement}","proof":${formatAscii(proof)}}\n`;
+    return { text, isPending };
+  }
+
+  /** Waits, as long as it was asked for, until the leaf is witnessed. */
+  async wait(
+    { leafIndex }: Pick<StoredEvent, 'leafIndex'>,
+    wanted: Wanted,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (wanted.level !== 'witnessed') return;
+    await this.#site.log.whenWitnessed(leafIndex, wanted.waitMs, signal);
   }
 
   /** The same in its parts, for an answer in which several receipts stand on one checkpoint. Throws as `format` does. */
   async parts(
     event: StoredEvent,
-    { alg, isMinimal }: ReceiptForm,
+    { alg, isMinimal, wanted = SIGNED }: ReceiptForm,
     checkpoint?: Uint8Array,
   ): Promise<ReceiptParts> {
     const { eventId, id, source, leafIndex, notices } = event;
     const { log, url } = this.#site;
-    const note = checkpoint ?? (await coveringNote(this.#site, this.#heads, leafIndex));
+    const note = await this.#noteOf(leafIndex, wanted, checkpoint);
     const head = this.#heads.open(note);
     const leafHash = hashLeaf(event.leaf);
+    const isPending = wanted.level === 'witnessed' && head.level !== 'witnessed';
     const names = JSON.stringify({
       event_id: eventId,
       id,
@@ -81,18 +105,30 @@ export class Receipts {
       leaf_hash: formatBase64(leafHash),
       tree_size: head.size,
       level: head.level,
+      ...(isPending && { pending: { level: wanted.level, ...pendingOf(log.wantingOf(leafIndex)) } }),
       received_time: formatTime(event.receivedTimeMs),
       proof_url: `${url}/v1/leaves/${leafIndex}/proof`,
       ...(notices.length > 0 && { notices }),
     }).slice(1, -1);
-    if (isMinimal) return { names, note, shown: undefined };
+    if (isMinimal) return { names, note, isPending, shown: undefined };
     const [path, statement] = await Promise.all([
       provenPath(this.#site, leafIndex, head, leafHash),
       event.statement(alg),
     ]);
     const proofHead = formatTlogProof({ index: leafIndex, path, checkpoint: NOTHING });
-    return { names, note, shown: { statement, proofHead } };
+    return { names, note, isPending, shown: { statement, proofHead } };
   }
+
+  async #noteOf(index: number, { level, lines }: Wanted, checkpoint?: Uint8Array): Promise<Uint8Array> {
+    const witnessed = level === 'witnessed' ? await witnessedNote(this.#site, this.#heads, index) : undefined;
+    const note = witnessed ?? checkpoint ?? (await coveringNote(this.#site, this.#heads, index));
+    return this.#heads.trim(note, lines);
+  }
+}
+
+function pendingOf(wanting: Wanting | undefined): Pick<Wanting, 'reason' | 'have' | 'need'> {
+  const { reason = 'deadline', have = 0, need = 0 } = wanting ?? {};
+  return { reason, have, need };
 }
 
 /** A text as JSON in ASCII: the dash of a note would make all that is joined with it twice as large in memory. */

@@ -19,24 +19,33 @@ import type { Site } from './site.ts';
 import { headerOf, queryOf, targetOf } from './target.ts';
 
 export function addTileRoutes(app: Hono, site: Site): void {
-  const showCheckpoint = checkpointHandler(site);
-  addRoute(app, site, '/checkpoint', showCheckpoint);
+  const { log } = site;
+  addRoute(
+    app,
+    site,
+    '/checkpoint',
+    checkpointHandler(() => log.checkpoint),
+  );
+  const ofSlot = SLOTS.map((slot) => [slot, checkpointHandler(() => publicationOf(log, slot))] as const);
   addRoute(app, site, '/v1/checkpoint', (c) => {
-    assertSlot(queryOf(c, ['policy']).policy);
-    return showCheckpoint(c);
+    const { policy } = queryOf(c, ['policy']);
+    const [, show] = ofSlot.find(([slot]) => slot === policy) ?? [];
+    if (!show) throw new NewelError('malformed', `policy is one of ${SLOTS.join(', ')}`);
+    return show(c);
   });
   addRoute(app, site, '/tile/*', (c) => showTile(c, site));
 }
 
-/** Slots by name (design of publications); this log has the first. */
-const SLOT_NAMES: readonly string[] = ['none', 'fast', 'public'];
+/** Publication slots, in the order of their strength. */
+const SLOTS = ['none', 'fast', 'public'] as const;
 
-function assertSlot(name: string | undefined): void {
-  if (name === 'none') return;
-  if (name !== undefined && SLOT_NAMES.includes(name)) {
-    throw new NewelError('not_found', 'this log has no such publication slot; it has none');
-  }
-  throw new NewelError('malformed', `policy is one of ${SLOT_NAMES.join(', ')}`);
+function publicationOf(log: Log, slot: (typeof SLOTS)[number]): Publication {
+  const publication = log.publication(slot);
+  if (publication) return publication;
+  throw new NewelError(
+    'not_found',
+    `no checkpoint of the slot ${slot} is published: it has no policy, or was never met`,
+  );
 }
 
 type Publication = Log['published'];
@@ -50,11 +59,11 @@ interface Shown {
 }
 
 /** Everything about a publication is computed when it is first asked for. */
-function checkpointHandler({ log }: Site): Handler {
+function checkpointHandler(newest: () => Publication): Handler {
   let shown: Shown | undefined;
   return (c) => {
-    const { published } = log;
-    if (shown?.publication !== published) shown = show(published);
+    const publication = newest();
+    if (shown?.publication !== publication) shown = show(publication);
     const { text, etag, init, unchanged } = shown;
     const seen = headerOf(c, 'if-none-match');
     if (seen !== undefined && matchesEtag(seen, etag)) return new Response(null, unchanged);

@@ -8,7 +8,7 @@ import { decodeUtf8 } from '../formats/text.ts';
 import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
 import { BATCH_LIMITS } from './batch-limits.ts';
 import { mayReadRevealed } from './bound.ts';
-import { OwnHeads } from './heads.ts';
+import { type OwnHeads, ownHeadsOf } from './heads.ts';
 import { MAX_LEAVES } from './leaves.ts';
 import { formatTime, JSON_TYPE, respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
@@ -16,7 +16,7 @@ import type { Site, Statements } from './site.ts';
 import { queryOf } from './target.ts';
 
 export function addTrustRoutes(app: Hono, site: Site): void {
-  const heads = new OwnHeads(site);
+  const heads = ownHeadsOf(site);
   const produces = JSON_TYPE;
   addRoute(app, site, '/v1/log', (c) => showLog(c, site), { produces });
   addRoute(app, site, '/v1/tree-head', (c) => showTreeHead(c, site, heads), { produces });
@@ -34,6 +34,7 @@ export function trustFileOf({
   url,
   vkeys,
   policy,
+  publicPolicy,
   statements,
   software,
 }: Site): Record<string, unknown> {
@@ -59,6 +60,7 @@ export function trustFileOf({
     url,
     vkeys,
     policy,
+    ...(publicPolicy !== undefined && { public_policy: publicPolicy }),
     ...(statements && pinnedOf(statements)),
     limits,
     software: { name, version },

@@ -17,6 +17,14 @@ export const WRITE_BUFFERS_BYTES: number = 3 * WRITE_BUFFER_BYTES;
 
 /** How often the slot `none` is published at most, while the tree grows. */
 export const PUBLISH_INTERVAL_MS = 1000;
+/** How often the witnesses of the slot `fast` are asked at most, while the tree grows. */
+export const WITNESS_INTERVAL_MS = 250;
+/** How long a publication waits for its witnesses; what comes later is kept with it all the same. */
+export const WITNESS_DEADLINE_MS = 500;
+/** The same of the slot `public`, whose witnesses count requests. */
+export const PUBLIC_DEADLINE_MS = 10_000;
+/** Lines of witnesses that one checkpoint can have beside the log's own: a note has at most 100. */
+export const MAX_WITNESSES = 96;
 /** How often an unchanged head is published again. */
 export const REPUBLISH_INTERVAL_MS = 600_000;
 /** All published checkpoints are kept this long; then one a minute of growth, for ever. */

@@ -2,8 +2,8 @@
  * The log: an append-only tree over bytes, with one writer. What stands above it (events, HTTP) knows this interface
  * and nothing below it.
  *
- *   init ─ createLog ─→ empty ─ openLog ─→ accepting ─ close ─→ closed
- *                                              └─ a write fails ─→ stopped (fatal; open again to find out)
+ *   init ─ createLog ─→ empty ─ openLog ─┬──────────→ accepting ─ close ─→ closed
+ *                                        └─ held ─begin─┘  └─ a write fails, or halt ─→ stopped (fatal)
  */
 
 import { equalBytes } from '../core/bytes.ts';
@@ -13,36 +13,48 @@ import type { HashReader } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
 import { formatCheckpoint } from '../formats/checkpoint.ts';
 import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
-import { type Signer, signNote, type Verifier } from '../formats/note.ts';
-import { decodeUtf8 } from '../formats/text.ts';
-import { headKey, identityKey, roundKey } from '../storage/keys.ts';
+import type { Cosigner } from '../formats/cosignature.ts';
+import { type NoteSignature, type Signer, signNote, type Verifier } from '../formats/note.ts';
+import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+import { headKey, identityKey, roundKey, type Slot, startKey } from '../storage/keys.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Guard, GuardedHead } from './guard.ts';
 import { formatIdentity, type Identity } from './identity.ts';
 import { CACHED_TILES, POOL_LIMITS, PUBLISH_INTERVAL_MS, REPUBLISH_INTERVAL_MS } from './limits.ts';
-import type { Companions, PoolLimits, Reservation, RoundShare } from './pool.ts';
+import type { Companions, PoolLimits, Reservation, ReserveOptions, RoundShare } from './pool.ts';
 import {
   type KeptCheckpoint,
   type Publication,
-  publicationOf,
-  publicationRows,
-  Publisher,
   readCheckpointCovering,
-} from './publish.ts';
+  readKept,
+  readKeptSizes,
+  readWitnessedCovering,
+} from './kept.ts';
+import { publicationOf, publicationRows, Publisher } from './publish.ts';
 import { recover } from './recover.ts';
 import type { ProveCompanions } from './prove-rounds.ts';
 import { ownRows, provedMarkRow } from './round.ts';
-import { firstLeafSince } from './round-times.ts';
+import { firstLeafSince, readRoundSizes } from './round-times.ts';
 import { formatRoundRecord, NO_PREVIOUS, type SignedHead } from './round-record.ts';
 import { type Appended, Sequencer } from './sequencer.ts';
 import { harmless, type Listener } from './signals.ts';
+import type { SlotPolicy } from './slot-asking.ts';
 import { TreeReader } from './tree-reader.ts';
+import { type Asking, type Wanting, Witnessed, type WitnessedSlot } from './witnessed.ts';
 
 export type { Appended } from './sequencer.ts';
-export type { KeptCheckpoint, Publication } from './publish.ts';
+export type { KeptCheckpoint, Publication } from './kept.ts';
+export type { HeadToCosign, SlotPolicy } from './slot-asking.ts';
+export type { Asking, Wanting, WitnessedSlot } from './witnessed.ts';
 export type { SignedHead } from './round-record.ts';
-export { type PoolLimits, QueueFullError, type Reservation, type RoundShare } from './pool.ts';
+export {
+  type PoolLimits,
+  QueueFullError,
+  type Reservation,
+  type ReserveOptions,
+  type RoundShare,
+} from './pool.ts';
 export type { ProveCompanions } from './prove-rounds.ts';
 
 export interface AppendInput {
@@ -71,11 +83,15 @@ export interface Log {
   readonly revealed: SignedHead;
   /** The newest publication: strangers read up to here. */
   readonly published: Publication;
+  /** What `/checkpoint` shows: the publication of the strongest slot that is configured and has one. */
+  readonly checkpoint: Publication;
   /** Whether an entry would be taken now, room permitting. */
   readonly accepting: boolean;
+  /** Why it would not be; `undefined` where it would. */
+  readonly refusal: NewelError | undefined;
 
   /** Takes room for an entry, companions included, of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
-  reserve(bytes: number): Reservation;
+  reserve(bytes: number, options?: ReserveOptions): Reservation;
   /**
    * Resolves when a signed, durable head covers the entry. Rejects with `too_large` or `queue_full`, having done
    * nothing, or with `storage_failed`: the outcome is unknown.
@@ -106,12 +122,38 @@ export interface Log {
   findLeaf(hash: Uint8Array, size: number): Promise<number | undefined>;
   /** The first leaf of the first round at `timeMs` or later; the revealed size where there is none. */
   firstLeafSince(timeMs: number): Promise<number>;
+  /** Sizes of heads that were published lately, or may have been about to be: newest first. */
+  recentSizes(): Promise<readonly number[]>;
   /** The earliest kept checkpoint that covers leaf `index`; `undefined` while none is published. */
   checkpointCovering(index: number): Promise<KeptCheckpoint | undefined>;
 
+  /** What a slot holds; `undefined` where it is not configured, or was never met. */
+  publication(slot: Slot): Publication | undefined;
+  /** The kept checkpoint of exactly that size. */
+  keptCheckpoint(size: number): Promise<KeptCheckpoint | undefined>;
+  /** The earliest kept checkpoint that covers leaf `index`, was witnessed, and `serves`. */
+  witnessedCovering(
+    index: number,
+    serves: (kept: KeptCheckpoint) => boolean,
+  ): Promise<KeptCheckpoint | undefined>;
+  /** Whether leaf `index` is witnessed, now or within `waitMs`. */
+  whenWitnessed(index: number, waitMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** How far the newest checkpoint with leaf `index` is from being witnessed; `undefined` where nobody is to witness it. */
+  wantingOf(index: number): Wanting | undefined;
+  /** Adds lines that were verified to the kept checkpoint of that size; `false` where there is none. */
+  addLines(size: number, lines: readonly NoteSignature[]): Promise<boolean>;
+
+  /** Writes from now on, where it was held back; `record` is kept for ever, with the time. */
+  begin(record?: string): Promise<void>;
+  /** Stops writing for good, for a reason that is not ours: what a witness knows, say. Everybody who waits is told it. */
+  halt(reason: NewelError): void;
   /** Finishes the rounds under way, publishes the last head, closes store and guard. */
   close(): Promise<void>;
 }
+
+/** A head is published within a few rounds of being picked. */
+const RECENT_ROUNDS = 8;
+const RECENT_KEPT = 24;
 
 export interface CreateOptions {
   readonly store: Store;
@@ -136,7 +178,7 @@ export async function createLog(options: CreateOptions): Promise<void> {
       { key: headKey, value: checkpoint },
       { key: roundKey(0), value: record },
       provedMarkRow(0),
-      ...publicationRows('none', publicationOf(head, timeMs), 0),
+      ...publicationRows(publicationOf(head, timeMs), 0),
     ],
   });
   await createGuard({ identity: decodeUtf8(stored), sequence: 0, kind: 'signed', size: 0, root, timeMs });
@@ -154,6 +196,15 @@ export interface OpenOptions {
   readonly publishIntervalMs?: number;
   readonly republishIntervalMs?: number;
   readonly acceptClock?: boolean;
+  /** Reads only until `begin()`. */
+  readonly isHeld?: boolean;
+  /** Makes the second log line of every published checkpoint. */
+  readonly cosigner?: Cosigner;
+  /** Whose lines the slots want, and how they are asked. */
+  readonly slots?: Readonly<Partial<Record<WitnessedSlot, SlotPolicy>>>;
+  /** Of the witnesses of all slots. */
+  readonly witnessVerifiers?: readonly Verifier[];
+  readonly asking?: Asking;
   /** What whoever appends demands of its companions, beside each leaf that is proven at open. */
   readonly proveCompanions?: ProveCompanions;
   readonly onSignal?: Listener;
@@ -166,18 +217,20 @@ export async function openLog(options: OpenOptions): Promise<Log> {
   const onSignal = harmless(options.onSignal ?? (() => {}));
   const startedMs = performance.now();
   const acceptClock = options.acceptClock ?? false;
-  const { proveCompanions } = options;
+  const { proveCompanions, slots = {}, witnessVerifiers = [], isHeld = false } = options;
   const recovered = await recover({
     store,
     guard,
     identity,
     verifier,
+    slots: Object.keys(slots).filter((slot) => slot !== 'none') as WitnessedSlot[],
+    witnessVerifiers,
     clock,
     acceptClock,
     proveCompanions,
     onSignal,
   });
-  const { head, edge, published, provedRounds, acceptedClock } = recovered;
+  const { head, edge, published, held, provedRounds, acceptedClock } = recovered;
 
   const limits = options.limits ?? POOL_LIMITS;
   const sequencer = new Sequencer({
@@ -190,26 +243,49 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     origin: identity.origin,
     identity: decodeUtf8(formatIdentity(identity)),
     limits,
+    isHeld,
+  });
+  const { origin } = identity;
+  const witnessed = new Witnessed({
+    origin,
+    store,
+    clock,
+    slots,
+    held,
+    asking: options.asking,
+    ride: (batch) => sequencer.ride(batch),
+    onSignal,
   });
   const publisher = new Publisher({
     sequencer,
     store,
     clock,
+    origin,
     published,
     onSignal,
+    cosigner: options.cosigner,
+    onPick: (publication, durable) => witnessed.offer(publication, durable),
     publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
   // The proved mark moves with the next commit; without one, each start would prove the same rounds again.
-  if (acceptedClock || provedRounds > 0) {
-    try {
-      await sequencer.ride({ puts: acceptedClock ? [acceptedClock] : [] });
-    } catch (error) {
-      await publisher.stop();
-      throw error;
-    }
-  }
+  const begin = async (record?: string): Promise<void> => {
+    sequencer.open();
+    const puts = acceptedClock ? [acceptedClock] : [];
+    if (record !== undefined) puts.push({ key: startKey(clock.now()), value: encodeUtf8(record) });
+    if (puts.length > 0 || provedRounds > 0) await sequencer.ride({ puts });
+    publisher.start();
+  };
+  if (!isHeld) await begin();
   const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
+  const reading = async <T>(what: string, read: () => Promise<T>): Promise<T> => {
+    try {
+      return await read();
+    } catch (error) {
+      onSignal({ event: 'damage_read', what });
+      throw new NewelError('storage_failed', `the ${what} cannot be read`, { cause: error });
+    }
+  };
   const durationMs = performance.now() - startedMs;
   onSignal({ event: 'opened', size: head.size, round: head.round, provedRounds, durationMs });
 
@@ -222,10 +298,16 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     get published() {
       return publisher.published;
     },
+    get checkpoint() {
+      return witnessed.strongest(publisher.published);
+    },
     get accepting() {
       return sequencer.accepting;
     },
-    reserve: (bytes) => sequencer.reserve(bytes),
+    get refusal() {
+      return sequencer.refusal;
+    },
+    reserve: (bytes, options) => sequencer.reserve(bytes, options),
     async append({ entry, companions, companionBytes = 0, reservation, together }) {
       if (entry.length > MAX_ENTRY_BYTES) {
         reservation?.release();
@@ -251,17 +333,27 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     hashes: (size) => tree.hashes(size),
     findLeaf: (hash, size) => tree.findLeaf(hash, size),
     firstLeafSince: (timeMs) => firstLeafSince(store, sequencer.revealed, timeMs),
-    async checkpointCovering(index) {
-      try {
-        return await readCheckpointCovering(store, index);
-      } catch (error) {
-        onSignal({ event: 'damage_read', what: 'kept checkpoints' });
-        throw new NewelError('storage_failed', 'the kept checkpoints cannot be read', { cause: error });
-      }
+    async recentSizes() {
+      const rounds = await readRoundSizes(store, sequencer.revealed, RECENT_ROUNDS);
+      return [...new Set([...rounds, ...(await readKeptSizes(store, RECENT_KEPT))])];
     },
+    checkpointCovering: (index) => reading('kept checkpoints', () => readCheckpointCovering(store, index)),
+    publication: (slot) => (slot === 'none' ? publisher.published : witnessed.publication(slot)),
+    keptCheckpoint: (size) => reading('kept checkpoints', () => readKept(store, size)),
+    witnessedCovering: (index, serves) =>
+      reading('kept checkpoints', () => readWitnessedCovering(store, index, serves)),
+    whenWitnessed: (index, waitMs, signal) => witnessed.whenWitnessed(index, waitMs, signal),
+    wantingOf: (index) => witnessed.wantingOf(index),
+    async addLines(size, lines) {
+      sequencer.assertAccepting();
+      return witnessed.add(size, lines);
+    },
+    begin,
+    halt: (reason) => sequencer.halt(reason),
     async close() {
       try {
         await sequencer.drain();
+        await witnessed.stop();
         await publisher.stop();
         await sequencer.drain();
       } finally {

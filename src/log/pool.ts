@@ -21,6 +21,10 @@ export interface PoolLimits {
   readonly maxQueueBytes: number;
 }
 
+/** Room over the limits of the queue, for what the log has to say itself: however full it is, that waits for nobody. */
+export const OWN_ROOM: { readonly entries: number; readonly bytes: number } = { entries: 64, bytes: 2 ** 20 };
+const NO_ROOM = { entries: 0, bytes: 0 };
+
 /** The queue is full: `limit` of `unit`. Try again in a moment. */
 export class QueueFullError extends NewelError {
   override name = 'QueueFullError';
@@ -38,6 +42,11 @@ export class QueueFullError extends NewelError {
 export interface Reservation {
   readonly bytes: number;
   release(): void;
+}
+
+export interface ReserveOptions {
+  /** For an entry of the log's own, which may take room over the limits. */
+  readonly isOwn?: boolean;
 }
 
 export interface PooledEntry {
@@ -92,10 +101,13 @@ export class Pool<Head> {
   }
 
   /** Throws `QueueFullError` where there is no room. */
-  reserve(bytes: number): Reservation {
+  reserve(bytes: number, { isOwn = false }: ReserveOptions = {}): Reservation {
     const { maxQueueEntries, maxQueueBytes } = this.#limits;
-    if (this.#queuedEntries + 1 > maxQueueEntries) throw new QueueFullError(maxQueueEntries, 'entries');
-    if (this.#queuedBytes + bytes > maxQueueBytes) throw new QueueFullError(maxQueueBytes, 'bytes');
+    const over = isOwn ? OWN_ROOM : NO_ROOM;
+    if (this.#queuedEntries + 1 > maxQueueEntries + over.entries)
+      throw new QueueFullError(maxQueueEntries, 'entries');
+    if (this.#queuedBytes + bytes > maxQueueBytes + over.bytes)
+      throw new QueueFullError(maxQueueBytes, 'bytes');
     this.#queuedEntries += 1;
     this.#queuedBytes += bytes;
     let held = true;

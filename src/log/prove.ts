@@ -8,7 +8,7 @@
  *   4  every round after the mark: numbers contiguous, records chained, every entry there and hashed into the tree, the
  *      root of each round the one in its record, every full tile and the right edge byte for byte what is stored
  *   5  guard         knows this round, or the one before it
- *   6  publication   our signature, and the root that the tree has at its size
+ *   6  publications  of each slot: our signature, the witnesses' lines, and the root that the tree has at its size
  *
  * Anything else than agreement is a refusal that names the round and says what to do. Nothing here writes, and nothing
  * here looks at the clock; that is `recover.ts`.
@@ -21,7 +21,7 @@ import { NewelError } from '../errors.ts';
 import { type Checkpoint, openCheckpoint } from '../formats/checkpoint.ts';
 import type { Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import { headKey, identityKey, provedMarkKey, readUint64, roundKey } from '../storage/keys.ts';
+import { headKey, identityKey, provedMarkKey, readUint64, roundKey, type Slot } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Edge } from './edge.ts';
 import type { Guard, GuardedHead } from './guard.ts';
@@ -35,14 +35,18 @@ import {
   type StoredRound,
   WHAT_TO_DO,
 } from './prove-rounds.ts';
-import { type Publication, readSlot } from './publish.ts';
+import { type Publication, readSlot } from './kept.ts';
 import type { SignedHead } from './round-record.ts';
+import type { WitnessedSlot } from './witnessed.ts';
 
 export interface StoredParts {
   readonly store: Store;
   readonly guard: Guard;
   readonly identity: Identity;
   readonly verifier: Verifier;
+  /** Slots beside `none` that are configured, and the keys of their witnesses. */
+  readonly slots?: readonly WitnessedSlot[];
+  readonly witnessVerifiers?: readonly Verifier[];
   /** What the appender demands of its companions; nothing without it. */
   readonly proveCompanions?: ProveCompanions | undefined;
 }
@@ -52,6 +56,8 @@ export interface Proven {
   readonly recordHash: Uint8Array;
   readonly edge: Edge;
   readonly published: Publication;
+  /** What the slots beside `none` hold. */
+  readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
   /** How many rounds were re-played. */
   readonly provedRounds: number;
   readonly guarded: GuardedHead;
@@ -79,7 +85,7 @@ async function prove(parts: StoredParts): Promise<Proven> {
   if (!storedIdentity) throw damaged(0, 'the identity is missing');
   checkIdentity(storedIdentity, identity);
   if (!note || !mark) throw damaged(0, note ? 'the proved mark is missing' : 'the signed head is missing');
-  const head = openStored(note, 'signed head', verifier, identity.origin);
+  const head = openStored(note, 'signed head', [verifier], identity.origin);
 
   const last = await readLastRound(store);
   const guarded = await checkGuard(guard, decodeUtf8(formatIdentity(identity)), last, store);
@@ -90,7 +96,14 @@ async function prove(parts: StoredParts): Promise<Proven> {
     );
   }
   const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last, proveCompanions);
-  const published = await provePublication(store, verifier, identity.origin, last);
+  const published = await provePublication(store, 'none', [verifier], identity.origin, last);
+  if (!published) throw damaged(last.round, 'the published checkpoint is missing');
+  const held: Partial<Record<WitnessedSlot, Publication>> = {};
+  for (const slot of parts.slots ?? []) {
+    const verifiers = [verifier, ...(parts.witnessVerifiers ?? [])];
+    const publication = await provePublication(store, slot, verifiers, identity.origin, last);
+    if (publication) held[slot] = publication;
+  }
 
   const { round, size, root, timeMs } = last;
   return {
@@ -99,14 +112,20 @@ async function prove(parts: StoredParts): Promise<Proven> {
     lastKind: last.first === last.size ? 'published' : 'signed',
     edge,
     published,
+    held,
     provedRounds,
     guarded,
   };
 }
 
-function openStored(note: Uint8Array, what: string, verifier: Verifier, origin: string): Checkpoint {
+function openStored(
+  note: Uint8Array,
+  what: string,
+  verifiers: readonly Verifier[],
+  origin: string,
+): Checkpoint {
   try {
-    return openCheckpoint(note, [verifier], origin);
+    return openCheckpoint(note, verifiers, origin);
   } catch (error) {
     throw new NewelError(
       'log_refused',
@@ -117,18 +136,19 @@ function openStored(note: Uint8Array, what: string, verifier: Verifier, origin: 
   }
 }
 
-/** What the slot `none` holds: ours, no larger than the signed head, and a head of this very tree. */
+/** What a slot holds: ours, no larger than the signed head, and a head of this very tree. */
 async function provePublication(
   store: Store,
-  verifier: Verifier,
+  slot: Slot,
+  verifiers: readonly Verifier[],
   origin: string,
   last: StoredRound,
-): Promise<Publication> {
-  const kept = await readSlot(store, 'none').catch((error: unknown) => {
+): Promise<Publication | undefined> {
+  const kept = await readSlot(store, slot).catch((error: unknown) => {
     throw damaged(last.round, 'the published checkpoint is damaged', error);
   });
-  if (!kept) throw damaged(last.round, 'the published checkpoint is missing');
-  const { size, root } = openStored(kept.checkpoint, 'published checkpoint', verifier, origin);
+  if (!kept) return undefined;
+  const { size, root } = openStored(kept.checkpoint, 'published checkpoint', verifiers, origin);
   if (size > last.size)
     throw damaged(last.round, `size ${size} is published, but only ${last.size} are signed`);
   const treeRoot = await readRoot(size, tileHashReader(size, storedTiles(store, last.round)));

@@ -21,6 +21,13 @@ export async function firstLeafSince(store: Store, head: SignedHead, timeMs: num
   return (await readRound(store, low)).first;
 }
 
+/** The sizes of the tree after the newest `rounds` rounds up to `head`, newest first. */
+export async function readRoundSizes(store: Store, head: SignedHead, rounds: number): Promise<number[]> {
+  const numbers = Array.from({ length: Math.min(rounds, head.round + 1) }, (_, i) => head.round - i);
+  const records = await Promise.all(numbers.map((round) => readRound(store, round)));
+  return records.map(({ size }) => size);
+}
+
 async function readRound(store: Store, round: number): Promise<RoundRecord> {
   const [stored] = await store.getMany([roundKey(round)]);
   try {

@@ -18,7 +18,7 @@ import type { Batch, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
 import type { Edge } from './edge.ts';
 import type { Guard } from './guard.ts';
-import type { PooledEntry, PoolLimits, Reservation } from './pool.ts';
+import type { PooledEntry, PoolLimits, Reservation, ReserveOptions } from './pool.ts';
 import { type Group, Pool } from './pool.ts';
 import { ProvedMark } from './proved-mark.ts';
 import { makeRound, type Round } from './round.ts';
@@ -37,6 +37,8 @@ export interface SequencerParts {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly limits: PoolLimits;
+  /** Nothing is written until `open()`. */
+  readonly isHeld: boolean;
   readonly onSignal: Listener;
 }
 
@@ -58,7 +60,7 @@ export class Sequencer {
   #revealed: SignedHead;
   #recordHash: Uint8Array;
   #failure: NewelError | undefined;
-  #closing = false;
+  #state: 'held' | 'open' | 'closing';
   #running: Promise<void> | undefined;
   readonly #mark: ProvedMark;
   /** Told of each head after it is revealed. */
@@ -69,6 +71,7 @@ export class Sequencer {
     this.#pool = new Pool(parts.limits);
     this.#revealed = parts.head;
     this.#recordHash = parts.recordHash;
+    this.#state = parts.isHeld ? 'held' : 'open';
     // Recovery has proved every round up to the one it found, so the mark moves there with the first commit.
     this.#mark = new ProvedMark(parts.head.round);
   }
@@ -83,26 +86,44 @@ export class Sequencer {
   }
 
   get accepting(): boolean {
-    return this.#failure === undefined && !this.#closing;
+    return this.#failure === undefined && this.#state === 'open';
   }
 
-  /** Throws `storage_failed` where it has stopped, or is about to. */
+  /** Writes from now on. */
+  open(): void {
+    if (this.#state === 'held') this.#state = 'open';
+  }
+
+  /** Why no entry is taken; `undefined` where they are. */
+  get refusal(): NewelError | undefined {
+    return this.accepting ? undefined : this.#refusal();
+  }
+
+  /** Throws `storage_failed` where it has stopped, or is about to, and `not_ready` where it does not write yet. */
   assertAccepting(): void {
-    if (this.#failure) throw this.#failure;
-    if (this.#closing) throw shuttingDown();
+    const { refusal } = this;
+    if (refusal) throw refusal;
+  }
+
+  /**
+   * Stops for good, for a reason that is not ours: what is being written is not revealed, and whoever waits for it is told
+   * the reason.
+   */
+  halt(reason: NewelError): void {
+    if (!this.#failure) this.#stop(reason, reason);
   }
 
   /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
-  reserve(bytes: number): Reservation {
+  reserve(bytes: number, options?: ReserveOptions): Reservation {
     this.assertAccepting();
-    return this.#pool.reserve(bytes);
+    return this.#pool.reserve(bytes, options);
   }
 
   /** Resolves when a signed, durable, guarded head covers the entry. */
   async append(pooled: PooledEntry, reservation: Reservation): Promise<Appended> {
     if (!this.accepting) {
       reservation.release();
-      throw this.#failure ?? shuttingDown();
+      throw this.#refusal();
     }
     const { group, place } = this.#pool.add(pooled, reservation);
     this.#wake();
@@ -113,7 +134,7 @@ export class Sequencer {
   /** Makes a batch durable with the next round, or with a round of its own if none is due. */
   ride(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure);
+      if (this.#failure || this.#state === 'held') return reject(this.#refusal());
       this.#riders.push({ batch, resolve, reject });
       this.#wake();
     });
@@ -121,7 +142,7 @@ export class Sequencer {
 
   /** Takes no more entries; resolves when all that was taken is in the log. Riders may still ride. */
   async drain(): Promise<void> {
-    this.#closing = true;
+    this.#state = 'closing';
     while (this.#running) await this.#running;
   }
 
@@ -169,6 +190,8 @@ export class Sequencer {
       this.#fail(error, group, riders);
       return;
     }
+    // Halted meanwhile: the head is on disk, and nobody is shown it.
+    if (this.#failure) return refuse(this.#failure, group, riders);
     this.#recordHash = round.recordHash;
     this.#mark.committed(round.head.round, round.bytes);
     this.#revealed = round.head;
@@ -186,20 +209,41 @@ export class Sequencer {
     this.onReveal(round.head);
   }
 
-  /** Everybody who waits is told before the signal goes out, which may end the process. */
   #fail(error: unknown, group: Group<SignedHead> | undefined, riders: readonly Rider[]): void {
     const failure = new NewelError(
       'storage_failed',
       'a write failed and its outcome is unknown; the log has stopped and will find out when it is opened again',
       { cause: error },
     );
+    refuse(failure, group, riders);
+    if (!this.#failure) this.#stop(failure, error);
+  }
+
+  /** Everybody who waits is told before the signal goes out, which may end the process. */
+  #stop(failure: NewelError, error: unknown): void {
     this.#failure = failure;
-    group?.reject(failure);
     this.#pool.fail(failure);
-    for (const rider of [...riders, ...this.#riders]) rider.reject(failure);
+    refuse(failure, undefined, this.#riders);
     this.#riders = [];
     this.#parts.onSignal({ event: 'fatal', error });
   }
+
+  #refusal(): NewelError {
+    if (this.#failure) return this.#failure;
+    return this.#state === 'held' ? notReady() : shuttingDown();
+  }
+}
+
+function refuse(failure: NewelError, group: Group<SignedHead> | undefined, riders: readonly Rider[]): void {
+  group?.reject(failure);
+  for (const rider of riders) rider.reject(failure);
+}
+
+function notReady(): NewelError {
+  return new NewelError(
+    'not_ready',
+    'the log reads only: its witnesses have not agreed yet that it may go on',
+  );
 }
 
 function shuttingDown(): NewelError {

@@ -15,6 +15,8 @@ export type LogSignal =
       guardMs: number;
     }
   | { event: 'published'; slot: string; size: number }
+  | { event: 'asking_failed'; slot: string; error: unknown }
+  | { event: 'unmet'; slot: string; size: number; have: number; need: number }
   | { event: 'damage_read'; what: string }
   | { event: 'fatal'; error: unknown };
 

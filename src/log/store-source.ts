@@ -11,7 +11,7 @@ import { parseTilePath, type TilePath } from '../formats/tile-path.ts';
 import type { LogSource } from '../client/source.ts';
 import { entriesKey, tileKey } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
-import { readSlot } from './publish.ts';
+import { readSlot } from './kept.ts';
 
 export function storeSource(store: Store): LogSource {
   return {

@@ -7,11 +7,14 @@
  *   04 slot                     publication     the newest checkpoint of a slot
  *   05                          thinned mark    how far kept checkpoints have been thinned
  *   06                          accepted clock  which last head was accepted as signed under a wrong clock
+ *   07                          witness sizes   the size that each witness has cosigned last, as far as it is known
+ *   08 time8                    start           that a start did not wait for witnesses, and for which
  *   10 level index8             tile            1 … 256 hashes of 32 bytes, as wide as the tree
  *   11 first8                   entries         a run of entries from leaf `first`, within one bundle
  *   12 round8                   round record
  *   13 hash32 index8            leaf index      empty value; the key says it all
  *   14 size8                    kept checkpoint
+ *   15 size8                    witnessed       empty: the kept checkpoint of that size met the policy
  *   80 … ff                     companions      the key range of whoever appends
  */
 
@@ -22,11 +25,14 @@ const KEY = {
   slot: 0x04,
   thinnedMark: 0x05,
   acceptedClock: 0x06,
+  witnessSizes: 0x07,
+  start: 0x08,
   tile: 0x10,
   entries: 0x11,
   round: 0x12,
   leaf: 0x13,
   checkpoint: 0x14,
+  witnessed: 0x15,
   companions: 0x80,
 } as const;
 
@@ -38,9 +44,10 @@ export const headKey: Uint8Array = Uint8Array.of(KEY.head);
 export const provedMarkKey: Uint8Array = Uint8Array.of(KEY.provedMark);
 export const thinnedMarkKey: Uint8Array = Uint8Array.of(KEY.thinnedMark);
 export const acceptedClockKey: Uint8Array = Uint8Array.of(KEY.acceptedClock);
+export const witnessSizesKey: Uint8Array = Uint8Array.of(KEY.witnessSizes);
 
 /** Publication slots, in the order of their strength. */
-export const SLOTS = { none: 0 } as const;
+export const SLOTS = { none: 0, fast: 1, public: 2 } as const;
 export type Slot = keyof typeof SLOTS;
 
 export function slotKey(slot: Slot): Uint8Array {
@@ -65,6 +72,14 @@ export function roundKey(round: number): Uint8Array {
 
 export function checkpointKey(size: number): Uint8Array {
   return numberKey(KEY.checkpoint, size);
+}
+
+export function witnessedKey(size: number): Uint8Array {
+  return numberKey(KEY.witnessed, size);
+}
+
+export function startKey(timeMs: number): Uint8Array {
+  return numberKey(KEY.start, timeMs);
 }
 
 /** With index 2^53 − 1 it is the end of the range of that hash. */

@@ -19,12 +19,14 @@ const BLOCK_CACHE_BYTES = 16 * 1024 * 1024;
  */
 const MAX_OPEN_FILES = 74;
 const MAX_TABLE_BYTES = 1024 * 1024;
+/** How the system's words for a full disk, or a quota, stand in what LevelDB says. */
+const NO_ROOM = /No space left on device|Disk quota exceeded/;
 const SCAN_BUFFER_BYTES = 1024 * 1024;
 
 /**
  * Opens the database in `folder`, or makes it if `create`.
  * Throws `log_missing` or `log_exists` where that does not fit, `log_in_use` while another process has it, and
- * `log_refused` where LevelDB itself finds it damaged.
+ * `log_refused` where the disk has no room for it, or LevelDB itself finds it damaged.
  */
 export async function openLevelStore(folder: string, { create }: { create: boolean }): Promise<Store> {
   const exists = await isDatabase(folder);
@@ -48,6 +50,14 @@ export async function openLevelStore(folder: string, { create }: { create: boole
       throw new NewelError('log_in_use', `another process has the database in ${folder} open`, {
         cause: error,
       });
+    }
+    if (cause instanceof Error && NO_ROOM.test(cause.message)) {
+      throw new NewelError(
+        'log_refused',
+        `there is no room on the disk for opening the database in ${folder}, for which LevelDB has to write: make room, and ` +
+          'start again. Nothing of it was found damaged',
+        { cause: error },
+      );
     }
     throw new NewelError(
       'log_refused',

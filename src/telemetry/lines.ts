@@ -9,9 +9,11 @@
  */
 
 import { pino, stdTimeFunctions } from 'pino';
+import { NewelError } from '../errors.ts';
 import type { IssuerSignal, TokensSignal } from '../access/signals.ts';
 import type { AnsweredRequest } from '../http/signals.ts';
 import type { LogSignal } from '../log/signals.ts';
+import type { WitnessSignal } from '../witness/signals-asking.ts';
 
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -28,6 +30,7 @@ export interface Lines {
   tokens(signal: TokensSignal): void;
   issuer(signal: IssuerSignal): void;
   request(request: AnsweredRequest): void;
+  witnesses(signal: WitnessSignal): void;
   /** Anything else: what the process is doing. */
   say(level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void;
 }
@@ -81,7 +84,22 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
           return logger.debug({ slot: signal.slot, size: signal.size }, 'published');
         case 'damage_read':
           return logger.error({ what: signal.what }, 'the database holds other bytes than were committed');
+        case 'asking_failed':
+          return logger.error(
+            { slot: signal.slot, ...errorFields(signal.error) },
+            'asking witnesses met a failure that is ours',
+          );
+        case 'unmet': {
+          const { slot, size, have, need } = signal;
+          return logger.debug({ slot, size, have, need }, 'a head was not cosigned in time');
+        }
         case 'fatal':
+          if (signal.error instanceof NewelError && signal.error.code === 'log_refused') {
+            return logger.error(
+              errorFields(signal.error),
+              'the log has stopped: it is not the only one of its name',
+            );
+          }
           return logger.error(
             errorFields(signal.error),
             'a write failed and its outcome is unknown: the log has stopped, start it again to find out',
@@ -107,6 +125,35 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
           return logger.error(
             errorFields(signal.error),
             'keys of the issuer of JWTs not readable: JWTs are refused once those that were read are too old',
+          );
+      }
+    },
+    witnesses(signal) {
+      switch (signal.event) {
+        case 'asked':
+        case 'answered':
+        case 'late':
+          return logger.debug(signal, 'witness');
+        case 'failed': {
+          const { name, why, failures } = signal;
+          // The first time it is news.
+          const at = failures === 1 ? 'info' : 'debug';
+          return logger[at]({ name, why, failures }, 'a witness did not cosign');
+        }
+        case 'recovered':
+          return logger.info({ name: signal.name, failures: signal.failures }, 'a witness cosigns again');
+        case 'opened': {
+          const { name, failures, forMs } = signal;
+          return logger.warn({ name, failures, for_ms: forMs }, 'a witness is left alone for a while');
+        }
+        case 'conflict': {
+          const { name, kind, ours, theirs } = signal.conflict;
+          return logger.error({ name, kind, ours, theirs }, 'a witness contradicts this log');
+        }
+        case 'fault':
+          return logger.error(
+            { name: signal.name, ...errorFields(signal.error) },
+            'asking a witness met a failure that is ours',
           );
       }
     },

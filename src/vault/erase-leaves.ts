@@ -16,7 +16,7 @@ import type { ErasureRow, ErasureRows } from './erasure-row.ts';
 import type { Hold } from './held.ts';
 import type { DataKey } from './keyring.ts';
 import type { SayEvent } from './own-events.ts';
-import { formatMarker, keyEventKey, linkKey, recordKey, termKey } from './rows.ts';
+import { formatMarker, linkKey, recordKey, termKey } from './rows.ts';
 import type { States } from './states.ts';
 import { splitTerms, type Terms } from './terms.ts';
 
@@ -69,13 +69,9 @@ export async function eraseLeaves(
       const deletes = [...erased.flatMap((one) => one.deletes), ...last];
       for (const one of erased) {
         const dataKey = holds.get(nameOf(one.keyId))?.value;
-        // A key that is going has no count any more.
-        if (!dataKey) deletes.push(keyEventKey(one.keyId, one.index));
-        else {
-          const removed = keyring.removeEvent(dataKey, one.index);
-          puts.push(...removed.puts);
-          deletes.push(...(removed.deletes ?? []));
-        }
+        const removed = keyring.removeEvent(one.keyId, one.index, dataKey);
+        puts.push(...removed.puts);
+        deletes.push(...removed.deletes);
       }
       const tombstone = { eventId, leafIndex: index, erased: leafIndexes.length };
       next = advanced(erasure, leafIndexes, keyring.epoch.number);

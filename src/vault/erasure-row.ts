@@ -13,6 +13,7 @@ import type { Erasure, ErasureReason } from './vault.ts';
 
 const PREFIX = 'era_';
 const ERASURES = rangeOf(0x8b);
+const AT_ONCE = 256;
 
 /** What is left to erase is found by this again, however often it is begun. */
 export type ErasureScope =
@@ -82,10 +83,24 @@ export class ErasureRows {
     return stored && this.#open({ key, value: stored });
   }
 
-  /** All there are, the newest first. */
-  async all(): Promise<ErasureRow[]> {
-    const rows = await this.#store.scan({ ...ERASURES, limit: Number.MAX_SAFE_INTEGER });
-    return rows.map((row) => this.#open(row)).sort((a, b) => b.requestedTimeMs - a.requestedTimeMs);
+  /** Those of the ids that there are, in the order of the ids. */
+  async findAll(erasureIds: readonly string[]): Promise<readonly ErasureRow[]> {
+    const keys = erasureIds.map((erasureId) => erasureKey(parseErasureId(erasureId)!));
+    const stored = await this.#store.getMany(keys);
+    return keys.flatMap((key, i) => {
+      const value = stored[i];
+      return value ? [this.#open({ key, value })] : [];
+    });
+  }
+
+  /** All there are, some at a time, in the order of their ids, which are random. */
+  async *pages(): AsyncGenerator<readonly ErasureRow[]> {
+    for (let { from } = ERASURES; ;) {
+      const rows = await this.#store.scan({ ...ERASURES, from, limit: AT_ONCE });
+      yield rows.map((row) => this.#open(row));
+      if (rows.length < AT_ONCE) return;
+      from = Buffer.concat([rows.at(-1)!.key, Uint8Array.of(0)]);
+    }
   }
 
   tombstoneRow(erasureId: string, { leafIndex, ...said }: Tombstone): Row {

@@ -30,12 +30,14 @@ export interface Scope {
   readonly scope: ErasureScope;
   readonly events: number;
   /** Of a person: the data key, and its owner's tag. */
-  readonly keyId?: Uint8Array;
-  readonly ownerTag?: Uint8Array;
+  readonly owner?: { readonly ownerTag: Uint8Array; readonly keyId: Uint8Array };
+}
+
+export interface OwnerScope extends Scope {
+  readonly keyId: Uint8Array;
 }
 
 const TYPES: ReadonlySet<string> = new Set(ENUMERATIONS.type);
-export type OwnerScope = Required<Scope>;
 
 const DAY_MS = 86_400_000;
 
@@ -50,7 +52,9 @@ export async function scopeOf(parts: ScopeParts, target: ErasureTarget): Promise
 }
 
 async function scopeOfSubject(parts: ScopeParts, subId: JsonObject): Promise<Scope> {
-  return scopeOfOwner(parts, parts.keyring.ownerTag({ subject: parseSubject(subId) }));
+  const ownerTag = parts.keyring.ownerTag({ subject: parseSubject(subId) });
+  const { keyId, ...scope } = await scopeOfOwner(parts, ownerTag);
+  return { ...scope, owner: { ownerTag, keyId } };
 }
 
 /** All of an owner. Throws `not_found` where there is nothing. */
@@ -61,7 +65,7 @@ export async function scopeOfOwner(
   const keyId = await keyring.keyIdOf(ownerTag);
   if (!keyId) throw new NewelError('not_found', 'there is nothing of that subject');
   const scope = { keyId: Buffer.from(keyId).toString('base64url') };
-  return { scope, events: await keyring.countOf(keyId), keyId, ownerTag };
+  return { scope, events: await keyring.countOf(keyId), keyId };
 }
 
 async function scopeOfEvents({ store, log, terms }: ScopeParts, eventIds: readonly string[]): Promise<Scope> {
@@ -117,22 +121,24 @@ export async function* leavesLeft(
     }
   } else if ('keyId' in scope) {
     const keyId = Buffer.from(scope.keyId, 'base64url');
-    yield* scanIndexes(parts.store, (index) => keyEventKey(keyId, index), parts.log.revealed.size, atOnce);
+    const below = parts.log.revealed.size;
+    yield* scanIndexes(parts.store, (index) => keyEventKey(keyId, index), { from: 0, below }, atOnce);
   } else {
     for (const [type, below] of Object.entries(scope.below)) {
       const term = parts.terms.term('type', type);
-      yield* scanIndexes(parts.store, (index) => termKey(term, index), below, atOnce);
+      yield* scanIndexes(parts.store, (index) => termKey(term, index), { from: 0, below }, atOnce);
     }
   }
 }
 
-async function* scanIndexes(
+/** The leaf indexes that end the keys of a range, at most `atOnce` at a time, and never none. */
+export async function* scanIndexes(
   store: Store,
   keyOf: (index: number) => Uint8Array,
-  below: number,
+  { from: first, below }: { readonly from: number; readonly below: number },
   atOnce: number,
 ): AsyncGenerator<readonly number[]> {
-  for (let from = 0; ;) {
+  for (let from = first; ;) {
     const rows = await store.scan({ from: keyOf(from), to: keyOf(below), limit: atOnce });
     const indexes = rows.map(({ key }) => indexOfKey(key));
     if (indexes.length > 0) yield indexes;

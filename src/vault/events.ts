@@ -28,7 +28,7 @@ import {
   recordKey,
   type RecordRow,
 } from './rows.ts';
-import { keysOfSeed } from './seed.ts';
+import { keysOfSeed, openSeed } from './seed.ts';
 import { showDisclosures, type StatementSigner } from './statement-key.ts';
 import type { Terms } from './terms.ts';
 import type { StoredEvent } from './vault.ts';
@@ -197,7 +197,7 @@ function openSealed(
   index: number,
 ): OpenedRecord {
   const { commitment } = row;
-  const keys = keysOfSeed(keyring.openSeed(dataKey, row.sealedSeed, row.eventId));
+  const keys = keysOfSeed(openSeed(dataKey, row.sealedSeed, row.eventId));
   const record = openRecord(keys.recordKey, row.sealedRecord, { index, commitment });
   const open = openClaimsOf(issuing, row.eventId, record);
   const payload = formatPayload(open, record.disclosures, keys.statementRandom, digestOfDisclosure);

@@ -9,21 +9,23 @@ import type { Log, Reservation } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { Accesses } from './accesses.ts';
 import { EpochSealing } from './epoch-sealing.ts';
-import { EPOCH_MS, type EpochFile } from './epochs.ts';
+import { type Epoch, EPOCH_MS, type EpochFile } from './epochs.ts';
 import { correctionsOf } from './corrections.ts';
-import { describeErasure, pageOfErasures } from './describe-erasure.ts';
+import { describeErasure } from './describe-erasure.ts';
+import { ErasureList } from './erasure-list.ts';
 import { type ErasureRow, ErasureRows, type Tombstone } from './erasure-row.ts';
 import { Eraser } from './eraser.ts';
 import { scopeOf } from './erasure-scope.ts';
 import { Events } from './events.ts';
 import { sayException, sayUnsaid } from './exceptions.ts';
 import { GatheredReads } from './gathered-reads.ts';
-import { Keyring, newVaultRow } from './keyring.ts';
+import { newVaultRow } from './index-key.ts';
+import { Keyring } from './keyring.ts';
 import { Mutex } from './mutex.ts';
 import { type SayEvent, sayer } from './own-events.ts';
 import { linkForm } from './place.ts';
 import { type Prepare, preparer, type Preparing } from './prepare.ts';
-import { isRotating, rotateEpoch } from './rotate.ts';
+import { endRotation, rotateEpoch } from './rotate.ts';
 import { Search } from './search.ts';
 import { sayGaps, sequenceForm } from './source-numbers.ts';
 import { type StatementEd25519, type StatementKeys, StatementSigner } from './statement-key.ts';
@@ -94,6 +96,19 @@ export async function createVault(
   await log.append({ entry, companions: () => ({ puts: [newVaultRow(master)] }) });
 }
 
+/** What anyone may know of a vault, also while it is not open. */
+export function shownOf({
+  issuer,
+  statementKeys,
+  ed25519,
+}: Pick<VaultOptions, 'issuer' | 'statementKeys' | 'ed25519'>): Pick<
+  Vault,
+  'issuer' | 'jwks' | 'schemas' | 'maxEventBytes'
+> {
+  const { jwks } = new StatementSigner(statementKeys, ed25519);
+  return { issuer, jwks, schemas: ['stepup/1'], maxEventBytes: MAX_EVENT_BYTES };
+}
+
 /** Throws `log_refused`, saying what is not as init left it. */
 export async function openVault(options: VaultOptions): Promise<Vault> {
   const { log, store, master, issuer, now } = options;
@@ -120,10 +135,11 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     sequences: new States(sealing, reads, sequenceForm),
     links: new States(epochSealing, reads, linkForm),
   };
-  const reserve = (bodyBytes: number): Reservation =>
-    log.reserve(RECORD_GROWTH * bodyBytes + RECORD_BASE_BYTES);
+  const roomOf = (bodyBytes: number): number => RECORD_GROWTH * bodyBytes + RECORD_BASE_BYTES;
+  const reserve = (bodyBytes: number): Reservation => log.reserve(roomOf(bodyBytes));
+  const reserveOwn = (bodyBytes: number): Reservation => log.reserve(roomOf(bodyBytes), { isOwn: true });
   const events = new Events(base);
-  const say: SayEvent = sayer(reserve, (submission, extra) => submissions.submit(submission, extra));
+  const say: SayEvent = sayer(reserveOwn, (submission, extra) => submissions.submit(submission, extra));
   const submissions = new Submissions(
     {
       ...base,
@@ -141,6 +157,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const tokenChanges = new TokenChanges({ log, store, sealing, indexKey, say, now });
   const search = new Search({ ...base, events });
   const erasures = new ErasureRows(store, sealing);
+  const { list: erasureList, unfinished } = await ErasureList.read(erasures);
   const keyRows = new Mutex();
   const { compactDelayMs = COMPACT_DELAY_MS, epochMs = EPOCH_MS } = options;
   const eraser = new Eraser({
@@ -148,6 +165,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     ...states,
     events,
     erasures,
+    list: erasureList,
     say,
     keyRows,
     compactDelayMs,
@@ -157,8 +175,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const { links } = states;
   const rotating = { ...base, epochs, keyRows, links, epochSealing, isStopped: (): boolean => isClosing };
   await sayUnsaid({ ...base, say });
-  if (await isRotating(rotating)) await rotateEpoch(rotating);
-  await eraser.resume();
+  await endRotation(rotating);
+  eraser.resume(unfinished);
   const upkeep = new Upkeep({
     sayAccesses: () => accesses.sayAll(),
     async sayGaps() {
@@ -166,16 +184,17 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
       await sayGaps({ ...base, states: states.sequences, say });
     },
     rotate: () => rotateEpoch(rotating),
-    isRotating: () => keyring.isBetweenEpochs,
+    isRotating: () => keyring.oldestEpoch !== keyring.epoch,
     epochBeganMs: () => keyring.epoch.createdMs,
+    oldestEpochBeganMs: () => keyring.oldestEpoch.createdMs,
     epochMs,
     now,
     onFailure,
   });
 
   const describe = (row: ErasureRow, tombstones?: readonly Tombstone[]): Erasure => {
-    const epochs = { epoch: keyring.epoch, epochOf: (number: number) => keyring.epochOf(number) };
-    return describeErasure(row, epochs, epochMs, tombstones);
+    const epochOf = (number: number): Epoch | undefined => keyring.epochOf(number);
+    return describeErasure(row, { epoch: keyring.epoch, epochOf, epochMs, nowMs: now() }, tombstones);
   };
   return {
     issuer,
@@ -202,11 +221,10 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
         )
       );
     },
-    listErasures: async (page) =>
-      pageOfErasures(
-        (await erasures.all()).map((row) => describe(row)),
-        page,
-      ),
+    async listErasures(page) {
+      const { erasures: rows, next } = await erasureList.page(page);
+      return { erasures: rows.map((row) => describe(row)), next };
+    },
     noteAccess: (access) => accesses.note(access),
     logAccess: (access) => accesses.log(access),
     noteTokens: (tokens) => tokenChanges.say(tokens),

@@ -1,6 +1,7 @@
 /**
  * What the log says itself, as events of its own source: they go the same way as all others and are found, disclosed and
- * proven like them. No token may have that source.
+ * proven like them. No token may have that source. They have a little room of their own in the queue, so that what has to be
+ * said before something is done does not wait for those who fill it.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,12 +10,12 @@ import type { EventMembers } from '../event/schema.ts';
 import { NewelError } from '../errors.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import type { Reservation } from '../log/log.ts';
-import type { Extra } from './place.ts';
+import type { Extra } from './event-rows.ts';
 import type { Submission, Submitted } from './vault.ts';
 
 /** The name that stands in the records of the log's own events. */
 const SUBMITTER = 'newel';
-/** How long to wait for room in the queue, and how often to look. */
+/** How long to wait for room where even its own is taken, and how often to look. */
 const WAIT_MS = 30_000;
 const RETRY_MS = 20;
 

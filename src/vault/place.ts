@@ -15,47 +15,23 @@ import {
 import type { Notice } from '../event/notice.ts';
 import { advanceSequence, expectedOf, isNext } from '../event/sequence.ts';
 import { SequenceConflictError } from '../errors.ts';
-import type { Reservation, RoundShare } from '../log/log.ts';
-import type { Batch, Row } from '../storage/store.ts';
 import type { JsonObject } from '../formats/json.ts';
+import type { Reservation, RoundShare } from '../log/log.ts';
+import type { Row } from '../storage/store.ts';
 import { contentOf } from './content.ts';
 import { formatEventId } from './event-id.ts';
+import { bytesOfEvent, type Extra, type Moved, rowsOfEvent } from './event-rows.ts';
 import { type EventsParts, storedEvent } from './events.ts';
-import type { Hold } from './held.ts';
-import type { DataKey } from './keyring.ts';
+import { type Held, type HoldingParts, holdRows } from './hold-rows.ts';
 import type { Prepared } from './prepare.ts';
-import { decodeRecord, type OpenRecord, sealRecord } from './record.ts';
-import {
-  eventKey,
-  exceptionKey,
-  formatIndex,
-  formatRecordRow,
-  idKey,
-  INDEX_BYTES,
-  linkKey,
-  recordKey,
-  TERM_BYTES,
-  termKey,
-} from './rows.ts';
+import { decodeRecord, type OpenRecord } from './record.ts';
+import { linkKey } from './rows.ts';
 import type { Numbered } from './source-numbers.ts';
-import type { Live, Sealing, StateForm, States } from './states.ts';
+import type { Live, Sealing, StateForm } from './states.ts';
 import type { Taken } from './taken.ts';
-import { splitTerms, type Terms } from './terms.ts';
 
-/**
- * What is stored of an event beside its record, notices, terms and states, at most: the leaf, the seal and the other
- * members of the row, the rows that lead to it, its data key, and what has to be said of its transaction.
- */
-const FRAME_BYTES = 1024;
-/** A term and the leaf index in a key. */
-const TERM_ROW_BYTES = 1 + TERM_BYTES + INDEX_BYTES;
-const NOTHING = new Uint8Array(0);
-
-export interface PlacingParts extends EventsParts {
-  readonly terms: Terms;
+export interface PlacingParts extends EventsParts, HoldingParts {
   readonly sealing: Sealing;
-  readonly sequences: States<Numbered>;
-  readonly links: States<LinkState>;
   /** Whether a source's events have to come in the order of their numbers, all of them. */
   readonly isStrict: (source: string) => boolean;
   /** Told of an event that is durable and does not fit to its transaction; resolves when the log has said so. */
@@ -71,9 +47,6 @@ export interface Placed {
   readonly bytes: number;
 }
 
-/** What is written with an event, in the same batch. */
-export type Extra = (index: number, eventId: string) => Batch;
-
 interface Candidate {
   readonly prepared: Prepared;
   readonly tag: Uint8Array;
@@ -82,54 +55,15 @@ interface Candidate {
   readonly extra: Extra | undefined;
 }
 
-/** The rows that an event moves, held. */
-export interface Held {
-  readonly dataKey: DataKey;
-  readonly sequence: { readonly tag: Uint8Array; readonly live: Live<Numbered> } | undefined;
-  readonly link: { readonly tag: Uint8Array; readonly live: Live<LinkState> } | undefined;
-  release(): void;
-}
-
 export class Placing {
   readonly #parts: PlacingParts;
-  readonly #sequences: States<Numbered>;
-  readonly #links: States<LinkState>;
 
   constructor(parts: PlacingParts) {
     this.#parts = parts;
-    this.#sequences = parts.sequences;
-    this.#links = parts.links;
   }
 
-  async hold({ subject, source, seq, txn, link }: Prepared): Promise<Held> {
-    const { keyring, terms } = this.#parts;
-    const holds: Hold<unknown>[] = [];
-    const release = (): void => {
-      for (const hold of holds) hold.release();
-    };
-    const keep = async <T>(holding: Promise<Hold<T>>): Promise<T> => {
-      const hold = await holding;
-      holds.push(hold);
-      return hold.value;
-    };
-    const sequenceTag = seq === undefined ? undefined : terms.tag('sequence', source);
-    const linkTag = link === undefined || txn === undefined ? undefined : terms.tag('link', txn);
-    const [dataKey, sequence, transaction] = await Promise.allSettled([
-      keep(keyring.hold(subject === undefined ? { source } : { subject })),
-      sequenceTag && keep(this.#sequences.hold(sequenceTag)),
-      linkTag && keep(this.#links.hold(linkTag)),
-    ]);
-    for (const settled of [dataKey, sequence, transaction]) {
-      if (settled.status === 'fulfilled') continue;
-      release();
-      throw settled.reason;
-    }
-    return {
-      dataKey: valueOf(dataKey),
-      sequence: sequenceTag && { tag: sequenceTag, live: valueOf(sequence)! },
-      link: linkTag && { tag: linkTag, live: valueOf(transaction)! },
-      release,
-    };
+  hold(prepared: Prepared): Promise<Held> {
+    return holdRows(this.#parts, prepared);
   }
 
   /**
@@ -138,6 +72,7 @@ export class Placing {
    */
   place(candidate: Candidate, held: Held): Placed {
     const { prepared, receivedTimeMs } = candidate;
+    const { sequences, links } = this.#parts;
     const { sequence, link } = held;
     const before = { sequence: sequence?.live.state, link: link?.live.state };
     const notices: Notice[] = [...prepared.notices];
@@ -147,7 +82,7 @@ export class Placing {
       const { source, seq } = prepared;
       const { state, finding } = advanceSequence(before.sequence?.numbers, seq!, receivedTimeMs);
       sequence.live.state = { source, numbers: state };
-      rows.push(this.#sequences.row(sequence.tag, sequence.live.state));
+      rows.push(sequences.row(sequence.tag, sequence.live.state));
       if (finding?.kind === 'gap') {
         notices.push({ code: 'sequence_gap', expected: finding.expected, missing: finding.missing });
       } else if (finding) notices.push({ code: 'sequence_fork', expected: finding.expected });
@@ -156,16 +91,14 @@ export class Placing {
     if (link) {
       const advanced = advanceLink(link.live.state, prepared.link!);
       link.live.state = advanced.state;
-      rows.push(this.#links.row(link.tag, advanced.state));
+      rows.push(links.row(link.tag, advanced.state));
       ({ breaches } = advanced);
       notices.push(...breaches.map((rule) => ({ code: 'link_mismatch', rule }) as const));
     }
-    const rowBytes = splitTerms(prepared.terms).length * TERM_ROW_BYTES + bytesOf(rows);
-    const noticeBytes = Buffer.byteLength(JSON.stringify(notices));
-    const companionBytes = prepared.encodedRecord.length + rowBytes + noticeBytes + FRAME_BYTES;
-    const moved = { notices, rows, breaches, companionBytes };
+    const moved = { notices, rows, breaches };
+    const companionBytes = bytesOfEvent(prepared, moved);
     return {
-      append: (together) => this.#append(candidate, held, moved, together),
+      append: (together) => this.#append(candidate, held, { ...moved, companionBytes }, together),
       back: () => {
         if (sequence) sequence.live.state = before.sequence;
         if (link) link.live.state = before.link;
@@ -182,44 +115,16 @@ export class Placing {
   async #append(
     candidate: Candidate,
     { dataKey }: Held,
-    { notices, rows, breaches, companionBytes }: Moved,
+    moved: Moved & { readonly companionBytes: number },
     together: RoundShare | undefined,
   ): Promise<Taken> {
-    const { prepared, tag, receivedTimeMs, reservation, extra } = candidate;
-    const { log, keyring, signer, sealing } = this.#parts;
-    const { id, source, eventId, commitment, payload, encodedRecord, contentKey, contentMac } = prepared;
-    const sealedSeed = keyring.sealSeed(dataKey, prepared.seed, eventId);
+    const { prepared, receivedTimeMs, reservation } = candidate;
+    const { log, signer } = this.#parts;
+    const { id, source, commitment, payload, encodedRecord, contentKey, contentMac } = prepared;
+    const eventId = formatEventId(prepared.eventId);
+    const { notices, breaches, companionBytes } = moved;
     const leaf = formatEventLeaf(commitment);
-    let isSealed = false;
-    const companions = (index: number): Batch => {
-      // One key, one sealing: a second one would be under the same nonce.
-      if (isSealed) throw new Error('bug: a record is sealed twice');
-      isSealed = true;
-      const sealedRecord = sealRecord(prepared.recordKey, encodedRecord, notices, { index, commitment });
-      const row = {
-        eventId,
-        idTag: tag,
-        keyId: dataKey.id,
-        sealedSeed,
-        commitment,
-        contentMac,
-        sealedRecord,
-      };
-      const puts: Row[] = [
-        { key: eventKey(eventId), value: formatIndex(index) },
-        { key: idKey(tag), value: formatIndex(index) },
-        { key: recordKey(index), value: formatRecordRow(row) },
-        ...keyring.addEvent(dataKey, index),
-        ...splitTerms(prepared.terms).map((term) => ({ key: termKey(term, index), value: NOTHING })),
-        ...rows,
-      ];
-      if (breaches.length > 0) {
-        const unsaid = { event_id: formatEventId(eventId), rules: breaches };
-        puts.push(sealing.jsonRow(exceptionKey(index), unsaid));
-      }
-      const more = extra?.(index, formatEventId(eventId));
-      return { puts: more ? [...puts, ...more.puts] : puts, deletes: more?.deletes ?? [] };
-    };
+    const companions = rowsOfEvent(this.#parts, { ...candidate, dataKey, moved });
     const { index, head } = await log.append({
       entry: leaf,
       companions,
@@ -233,32 +138,13 @@ export class Placing {
     const record = (): OpenRecord => (decoded ??= { ...decodeRecord(encodedRecord), notices });
     let opened: JsonObject | undefined;
     const content = (): JsonObject => (opened ??= contentOf(record()));
+    const shown = (): Prepared['shown'] => prepared.shown;
     const event = storedEvent(
-      {
-        eventId: formatEventId(eventId),
-        id,
-        source,
-        receivedTimeMs,
-        notices,
-        record,
-        content,
-        index,
-        leaf,
-        payload,
-        shown: () => prepared.shown,
-      },
+      { eventId, id, source, receivedTimeMs, notices, record, content, index, leaf, payload, shown },
       signer,
     );
     return { event, head, contentKey, contentMac, record };
   }
-}
-
-/** What placing an event has moved. */
-interface Moved {
-  readonly notices: readonly Notice[];
-  readonly rows: readonly Row[];
-  readonly breaches: readonly LinkRule[];
-  readonly companionBytes: number;
 }
 
 export const linkForm: StateForm<LinkState> = {
@@ -266,12 +152,3 @@ export const linkForm: StateForm<LinkState> = {
   format: formatLinkState,
   parse: parseLinkState,
 };
-
-function bytesOf(rows: readonly Row[]): number {
-  return rows.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-}
-
-function valueOf<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'rejected') throw settled.reason;
-  return settled.value;
-}

@@ -9,6 +9,7 @@
  */
 
 import type { LinkState } from '../event/link.ts';
+import { NewelError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Row, Store } from '../storage/store.ts';
 import type { EpochSealing } from './epoch-sealing.ts';
@@ -38,9 +39,15 @@ export interface RotateParts {
   readonly now: () => number;
 }
 
-/** Whether an epoch that was begun was not ended. */
-export async function isRotating({ epochs }: Pick<RotateParts, 'epochs'>): Promise<boolean> {
-  return (await epochs.read()).length > 1;
+/** Ends a rotation that was begun and not ended. */
+export async function endRotation(parts: RotateParts): Promise<void> {
+  if ((await parts.epochs.read()).length === 1) return;
+  try {
+    await rotateEpoch(parts);
+  } catch (error) {
+    // Where the file cannot be written the log is served all the same: it is tried again in service, which says so.
+    if (error instanceof NewelError) throw error;
+  }
 }
 
 export async function rotateEpoch(parts: RotateParts): Promise<void> {

@@ -1,5 +1,7 @@
 /** What the vault does by itself, at its times: no thing twice at once, and none waits for another. */
 
+import { NewelError } from '../errors.ts';
+import { ROTATION_MS } from './describe-erasure.ts';
 import { EPOCH_MS } from './epochs.ts';
 
 export interface UpkeepParts {
@@ -13,6 +15,8 @@ export interface UpkeepParts {
   readonly isRotating: () => boolean;
   /** When the current epoch began. */
   readonly epochBeganMs: () => number;
+  /** When the oldest epoch began whose key is still there. */
+  readonly oldestEpochBeganMs: () => number;
   readonly epochMs?: number | undefined;
   readonly now: () => number;
   readonly onFailure: (error: unknown) => void;
@@ -45,7 +49,25 @@ export class Upkeep {
     const { epochBeganMs, isRotating, epochMs = EPOCH_MS, now, rotate } = this.#parts;
     const ageMs = now() - epochBeganMs();
     // One that was begun under a wrong clock, ahead of this one, would not end for long.
-    if (isRotating() || ageMs >= epochMs || ageMs < -CLOCK_MS) await rotate();
+    if (!isRotating() && ageMs < epochMs && ageMs >= -CLOCK_MS) return;
+    try {
+      await rotate();
+    } catch (cause) {
+      throw this.#notRotated(cause);
+    }
+  }
+
+  #notRotated(cause: unknown): NewelError {
+    const { oldestEpochBeganMs, epochMs = EPOCH_MS, now } = this.#parts;
+    const dueMs = oldestEpochBeganMs() + epochMs;
+    const failed = 'the rotation of the epochs failed, and is tried again in a minute';
+    if (now() <= dueMs + ROTATION_MS) return new NewelError('storage_failed', failed, { cause });
+    return new NewelError(
+      'storage_failed',
+      `${failed}: the key that was to be destroyed by ${new Date(dueMs).toISOString()} is overdue, and old copies of the ` +
+        'database open with it what was erased; see that the folder keys/ can be written',
+      { cause },
+    );
   }
 
   /** Ends it, and says what was gathered. */

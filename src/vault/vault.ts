@@ -175,6 +175,8 @@ export interface Erasure {
    * database opens with the keys of today. `undefined` once it is, and for single events, which take no data key along.
    */
   readonly keysDestroyedByMs: number | undefined;
+  /** Whether that time is over, by more than a rotation takes, and the key is still there: it could not be destroyed. */
+  readonly areKeysOverdue: boolean;
   /** Words, where it failed. */
   readonly failure: string | undefined;
 }

@@ -63,6 +63,8 @@ test('head prints the verified head, and says whether its key was pinned', async
   const head: unknown = JSON.parse(out);
   assert.ok(typeof head === 'object' && head !== null && 'root_hash' in head && 'time' in head);
   const note = await (await fetch(`${url}/checkpoint`)).text();
+  const { vkeys } = (await (await fetch(`${url}/v1/log`)).json()) as { vkeys: readonly string[] };
+  assert.deepEqual([vkeys[0], vkeys.length], [vkey, 2]);
   const { time, ...rest } = head;
   assert.ok(typeof time === 'string' && Math.abs(Date.parse(time) - Date.now()) < 60_000);
   assert.deepEqual(rest, {
@@ -70,7 +72,7 @@ test('head prints the verified head, and says whether its key was pinned', async
     tree_size: 3,
     root_hash: note.split('\n')[2],
     level: 'signed',
-    keys: [vkey.split('+').slice(0, 2).join('+')],
+    keys: vkeys.map((vkey) => vkey.split('+').slice(0, 2).join('+')),
     url,
     pinned: true,
   });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { tryReplacing } from '../../src/access/durable-file.ts';
 import { createEpochFile, epochFile } from '../../src/cli/epoch-file.ts';
 import { newEpoch } from '../../src/vault/epochs.ts';
+import { newDiskLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const MASTER = new Uint8Array(32).fill(0x4d);
@@ -48,5 +50,38 @@ test('what it was before is overwritten, not only unlinked', async (t) => {
     assert.ok(buffer.every((byte) => byte === 0));
   } finally {
     await old.close();
+  }
+});
+
+test('whether it could be replaced is found out without a trace', async (t) => {
+  const dir = await tempFolder(t);
+  const path = join(dir, 'epochs');
+  await createEpochFile(path, MASTER, 1000);
+  const text = await readFile(path, 'utf8');
+  await writeFile(`${path}.new`, 'half of a te');
+  await tryReplacing(path);
+  assert.deepEqual([await readdir(dir), await readFile(path, 'utf8')], [['epochs'], text]);
+  await mkdir(`${path}.new`);
+  await assert.rejects(tryReplacing(path));
+  await rm(`${path}.new`, { recursive: true });
+  await rename(path, `${path}-away`);
+  await assert.rejects(tryReplacing(path), { code: 'ENOENT' });
+  await assert.rejects(tryReplacing(join(dir, 'no', 'epochs')), { code: 'ENOENT' });
+});
+
+test('that it cannot be replaced is said at the start, and nothing where it can', async (t) => {
+  const parent = await tempFolder(t);
+  for (const isStuck of [false, true]) {
+    const { dir, folder } = await newDiskLog(parent, `log-${isStuck}`, { kind: 'events' });
+    if (isStuck) await mkdir(`${folder.paths.epochs}.new`);
+    const { said } = await serveDiskLog(t, dir);
+    const warnings = said
+      .map((line) => JSON.parse(line) as { level: string; msg: string; error?: string })
+      .filter(({ msg }) => msg.startsWith('keys/epochs cannot be replaced: '));
+    assert.equal(warnings.length, isStuck ? 1 : 0);
+    for (const { level, error } of warnings) {
+      assert.equal(level, 'warn');
+      assert.ok(error);
+    }
   }
 });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listTokens } from '../../src/access/token-list.ts';
 import { hashToken } from '../../src/access/token.ts';
 import { createFolder } from '../../src/cli/create-folder.ts';
 import { readFolder } from '../../src/cli/folder.ts';
-import { readLogKey, readPolicy } from '../../src/cli/log-key.ts';
+import { readLogKey } from '../../src/cli/log-key.ts';
+import { readPolicies } from '../../src/cli/policies.ts';
 import { parseLogStatement } from '../../src/event/log-statement.ts';
 import { parseEntries } from '../../src/formats/entry-bundle.ts';
 import { systemClock } from '../../src/log/clock.ts';
@@ -25,7 +26,7 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const dir = join(cwd, 'log');
   assert.deepEqual((await readdir(dir)).toSorted(), ['db', 'keys', 'newel.json', 'policy', 'tokens.json']);
   for (const name of ['', 'keys']) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o700, name);
-  const keys = ['epochs', 'log-ed25519', 'master', 'statement.jwks'];
+  const keys = ['epochs', 'log-ed25519', 'log-mldsa44', 'master', 'statement.jwks'];
   assert.deepEqual((await readdir(join(dir, 'keys'))).toSorted(), keys);
   const files = ['newel.json', 'policy', 'tokens.json', '../log.guard', ...keys.map((key) => `keys/${key}`)];
   for (const name of files) {
@@ -35,7 +36,7 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   const folder = await readFolder(dir);
   const { vkey } = await readLogKey(folder);
   assert.match(out, new RegExp(`^vkey +${vkey.replaceAll('+', '\\+')}$`, 'm'));
-  assert.equal(await readPolicy(folder, vkey), `log ${vkey}\nquorum none\n`);
+  assert.equal((await readPolicies(folder, vkey)).fast.text, `log ${vkey}\nquorum none\n`);
   assert.match(
     await readFile(folder.paths.logKey, 'utf8'),
     /^PRIVATE\+KEY\+log\.example\/bank\+[0-9a-f]{8}\+\S+\n$/,
@@ -61,6 +62,17 @@ test('init makes a folder for its owner alone, and prints the vkey and two token
   await guard.close();
   // Round 1 is leaf 0, round 2 its publication.
   assert.deepEqual([sequence, size], [2, 1]);
+});
+
+test('a folder that is there, empty and open to others, is for its owner alone afterwards', async (t) => {
+  if (process.platform === 'win32') return t.skip('there are no such bits');
+  const cwd = await tempFolder(t);
+  const dir = join(cwd, 'log');
+  await mkdir(dir);
+  await chmod(dir, 0o755);
+  const { code, err } = await runCli(INIT, { cwd });
+  assert.equal(code, 0, err);
+  assert.equal((await stat(dir)).mode & 0o777, 0o700);
 });
 
 test('an opaque log begins empty, its tree signed and published', async (t) => {

@@ -1,7 +1,18 @@
 /** What `serve` finds and does not serve, with what it says about it. */
 
 import assert from 'node:assert/strict';
-import { chmod, copyFile, cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  cp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -69,7 +80,10 @@ test('a folder whose database is gone: no new one is made', async (t) => {
 test("another log's key", async (t) => {
   const { dir, folder } = await newLog(t);
   const seed = new Uint8Array(32).fill(9);
-  await writeFile(folder.paths.logKey, `${formatSkey({ name: 'log.example/other', seed }, nodeEd25519)}\n`);
+  await writeFile(
+    folder.paths.logKey,
+    `${formatSkey({ name: 'log.example/other', seed }, { ed25519: nodeEd25519 })}\n`,
+  );
   await assertRefused(
     dir,
     /log-ed25519 is the key of log\.example\/other, and the folder is of log\.example\/disk/,
@@ -78,7 +92,7 @@ test("another log's key", async (t) => {
 
 test('another key of the same name', async (t) => {
   const { dir, folder } = await newLog(t);
-  const skey = formatSkey({ name: DISK_ORIGIN, seed: new Uint8Array(32).fill(9) }, nodeEd25519);
+  const skey = formatSkey({ name: DISK_ORIGIN, seed: new Uint8Array(32).fill(9) }, { ed25519: nodeEd25519 });
   await writeFile(folder.paths.logKey, `${skey}\n`);
   await assertRefused(
     dir,
@@ -184,10 +198,7 @@ test('a policy that is none, or that does not know the log', async (t) => {
   const { dir, folder } = await newLog(t);
   const policy = await readFile(folder.paths.policy, 'utf8');
   await writeFile(folder.paths.policy, policy.replace('none', 'all'));
-  await assertRefused(
-    dir,
-    /policy: policy line 2 asks for a quorum other than none.*; put it right, or write/,
-  );
+  await assertRefused(dir, /policy: policy line 2: no earlier line defines .*; put it right, or write/);
   await writeFile(folder.paths.policy, 'quorum none\n');
   await assertRefused(
     dir,
@@ -195,7 +206,7 @@ test('a policy that is none, or that does not know the log', async (t) => {
   );
   await rm(folder.paths.policy);
   const once =
-    /policy: it cannot be read; put it right, or write the one that init made: log \S+ and[^(]*quorum none \(ENOENT[^(]*\)$/;
+    /policy: it is missing; put it right, or write the one that init made: log \S+ and[^(]*quorum none$/;
   await assertRefused(dir, once);
 });
 
@@ -257,3 +268,27 @@ test('a port that is taken: serve takes no other', async (t) => {
   // Nothing was left open: it can be served elsewhere.
   await serveDiskLog(t, dir);
 });
+
+test(
+  'a disk without room for opening the database is no damage, and room is all it takes',
+  { skip: process.platform === 'linux' ? false : 'there is no /dev/full' },
+  async (t) => {
+    const { dir, folder, token } = await newLog(t);
+    const served = await serveDiskLog(t, dir);
+    await served.add('entry', token);
+    await served.service.stop();
+    // What LevelDB would write its log into, whatever number that has.
+    const { db } = folder.paths;
+    const numbers = (await readdir(db)).map((name) => parseInt(name.replace('MANIFEST-', ''), 10));
+    const last = Math.max(...numbers.filter((number) => !Number.isNaN(number)));
+    const names = Array.from({ length: 8 }, (_, i) => String(last + 1 + i).padStart(6, '0'));
+    for (const name of names) await symlink('/dev/full', join(db, `${name}.ldb`));
+    for (const name of names) await symlink('/dev/full', join(db, `MANIFEST-${name}`));
+    await assertRefused(dir, /there is no room on the disk for opening the database in .*: make room/);
+    for (const name of names) {
+      await rm(join(db, `${name}.ldb`), { force: true });
+      await rm(join(db, `MANIFEST-${name}`), { force: true });
+    }
+    assert.equal(await (await serveDiskLog(t, dir)).add('another', token), 1);
+  },
+);

@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { parseBase64 } from '../../src/formats/base64.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
+import { ed25519Cosigner } from '../../src/formats/cosignature.ts';
 import { formatJwk } from '../../src/formats/jwk.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { formatTlogProof } from '../../src/formats/tlog-proof.ts';
@@ -83,11 +84,13 @@ test('the answer of the log is saved as it is, readable by all, and its keys are
     assert.match(out, line);
   assert.match(err, /Compare the keys with what the operator tells you/);
 
+  assert.match(out, /^log key +log\.example\/disk\+[0-9a-f]{8} of type 6, SHA-256 \S{43}=$/m);
+
   const json = await pin(url, '--out', 'other.json', '--json');
   const said = JSON.parse(json.out) as JsonObject;
   assert.deepEqual(
     [said['file'], said['written'], said['vkeys'], said['statement_keys'], said['tree_size']],
-    ['other.json', true, [service.vkey], [kid], 1],
+    ['other.json', true, trust['vkeys'], [kid], 1],
   );
 });
 
@@ -131,6 +134,45 @@ test('a file that pins something else is not replaced, and what differs is named
     assert.match(other.err, /mine is there and is not a trust file/);
     assert.equal(await saved('mine'), content);
   }
+});
+
+test('witnesses are printed, and where they or the quorum have changed, it is said how', async (t) => {
+  const { cwd, url, trust, pin } = await setUp(t);
+  const policy = trust['policy'] as string;
+  const witnesses = ['a', 'b', 'c'].map((name) => {
+    const key = ed25519Cosigner(`witness.example/${name}`, Buffer.alloc(32, name), nodeEd25519);
+    return `witness ${name} ${formatVkey(key.vkey)}\n`;
+  });
+  const listed = (lines: readonly string[], quorum: string): string =>
+    policy.replace('quorum none\n', `${lines.join('')}${quorum}quorum q\n`);
+  const serve = (now: string): Promise<string> =>
+    startLiar(t, url, { '/v1/log': JSON.stringify({ ...trust, url, policy: now }) });
+  const first = await serve(listed(witnesses, 'group q 2 a b c\n'));
+  const pinned = await pin(first);
+  assert.equal(pinned.code, 0, pinned.err);
+  assert.match(pinned.out, /^policy +quorum 2 of a, b, c$/m);
+  for (const line of witnesses) {
+    const [, name = '', vkey = ''] = line.trim().split(' ');
+    assert.ok(pinned.out.includes(`${name}  ${vkey}\n`), line);
+  }
+  const second = await serve(listed(witnesses.slice(0, 2), 'group q any a b\n'));
+  const { code, err } = await pin(second);
+  assert.equal(code, 1);
+  assert.match(
+    err,
+    /log\.json pins something else: url, policy differ \(witness c is gone; the quorum was 2 of a, b, c and is any of a, b\)\. Ask/,
+  );
+  const json = JSON.parse((await pin(second, '--out', 'other.json', '--json')).out) as JsonObject;
+  assert.deepEqual(
+    [json['quorum'], (json['witnesses'] as JsonObject[]).map(({ name }) => name)],
+    ['q', ['a', 'b']],
+  );
+  const alone = { ...trust, vkeys: (trust['vkeys'] as string[]).slice(0, 1) };
+  await writeFile(join(cwd, 'log.json'), JSON.stringify(alone));
+  assert.match(
+    (await pin(url)).err,
+    /vkeys differs \(key log\.example\/disk\+[0-9a-f]{8} of type 6 is new\)/,
+  );
 });
 
 test('what the log does not sign is not pinned', async (t) => {

@@ -10,6 +10,13 @@ import { presentSdJwt } from '../../src/formats/sd-jwt-present.ts';
 import { type Ran, runCli } from '../support/cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { makeTestReceipt, TEST_EVENT } from '../support/test-receipt.ts';
+import {
+  cosign,
+  policyText,
+  RECEIVED_TIME_S as T,
+  WITNESSES,
+  witnessedTrust,
+} from '../support/witnessed-receipt.ts';
 
 const { receipt, trustFile, vkey } = makeTestReceipt();
 const KEY = vkey.split('+').slice(0, 2).join('+');
@@ -160,6 +167,76 @@ test('what is true and below the level asked for exits with 4', async (t) => {
   const { code: other, err } = await verify('a.receipt.json', '--level', 'best');
   assert.equal(other, 2);
   assert.match(err, /--level is signed or witnessed/);
+});
+
+test('witnesses are named, with the time by which enough had signed; too few of them exit with 4', async (t) => {
+  const { save, verify } = await setUp(t);
+  await save('log.json', witnessedTrust());
+  const made = makeTestReceipt();
+  await save('one.json', await cosign(made, [[WITNESSES.a, T]]));
+  await save(
+    'two.json',
+    await cosign(made, [
+      [WITNESSES.b, T + 1],
+      [WITNESSES.a, T + 2],
+    ]),
+  );
+  await save(
+    'late.json',
+    await cosign(made, [
+      [WITNESSES.b, T + 1],
+      [WITNESSES.a, T + 3600],
+    ]),
+  );
+  const two = await verify('two.json', '--level', 'witnessed');
+  assert.equal(two.code, 0, two.out);
+  assert.match(
+    two.out,
+    /^ {2}witnesses {3}✔ 2 of 2 needed by the policy, by 2026-11-20 12:00:10 UTC: witness\.example\/b, witness\.example\/a {5}level: witnessed$/m,
+  );
+  const json = JSON.parse((await verify('two.json', '--json')).out) as JsonObject;
+  assert.deepEqual(
+    [json['level'], json['witnessed_time'], json['cosigners']],
+    ['witnessed', '2026-11-20T12:00:10.000Z', ['witness.example/b', 'witness.example/a']],
+  );
+
+  const one = await verify('one.json', '--level', 'witnessed');
+  assert.equal(one.code, 4);
+  assert.match(one.out, /^– receipt of evt_/);
+  assert.match(
+    one.out,
+    /^ {2}witnesses {3}✘ 1 of 2 needed by the policy: witness\.example\/a {5}.*level: signed$/m,
+  );
+  const unasked = await verify('one.json');
+  assert.equal(unasked.code, 0);
+  assert.match(unasked.out, /^ {2}witnesses {3}– 1 of 2 needed by the policy: witness\.example\/a/m);
+  assert.equal((await verify('one.json', 'two.json', '--level', 'witnessed')).code, 4);
+
+  const late = await verify('late.json', '--level', 'witnessed');
+  assert.equal(late.code, 0, 'a time is no failure');
+  assert.match(
+    late.out,
+    /level: witnessed\n {14}! the witnesses had signed 60 minutes after the log says that it received the event: /,
+  );
+
+  await save('strict', policyText('group q all a b c\nquorum q\n'));
+  const strict = await verify('two.json', '--level', 'witnessed', '--policy', 'strict');
+  assert.equal(strict.code, 4);
+  assert.match(strict.out, /2 of 3 needed by the policy/);
+});
+
+test('a witness with a key of ML-DSA-44 counts', async (t) => {
+  const { save, verify } = await setUp(t);
+  await save('log.json', witnessedTrust('quorum pq\n', ['pq']));
+  const receipt = await cosign(makeTestReceipt(), [[WITNESSES.pq, T]]);
+  await save('pq.json', receipt);
+  assert.equal((await verify('pq.json', '--level', 'witnessed')).code, 0);
+  const [line = ''] = /^— witness\.example\/pq .*$/m.exec(receipt.proof) ?? [];
+  const forged = `${line.slice(0, 99)}${line[99] === 'A' ? 'B' : 'A'}${line.slice(100)}`;
+  await save('forged.json', { ...receipt, proof: receipt.proof.replace(line, forged) });
+  const { code, out } = await verify('forged.json');
+  assert.equal(code, 1);
+  assert.match(out, /^ {2}checkpoint {2}✘ note has a false signature by a known key$/m);
 });
 
 test('all files are looked at, and the exit code is the gravest', async (t) => {

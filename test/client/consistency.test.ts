@@ -6,6 +6,7 @@ import { Newel } from '../../src/client/newel.ts';
 import type { LogSource } from '../../src/client/source.ts';
 import type { OpenedCheckpoint } from '../../src/client/tree.ts';
 import { parseTrust, type Trust } from '../../src/client/trust.ts';
+import { verifyConsistency } from '../../src/core/proof.ts';
 import { NewelError } from '../../src/errors.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { storeSource } from '../../src/log/store-source.ts';
@@ -98,6 +99,10 @@ describe('following a log', () => {
       assert.equal(error.code, 'inconsistent');
       assert.deepEqual([error.older.size, error.newer.size], [5, 15]);
       assert.equal(error.older, other.log.published);
+      const { begins, older, newer } = error;
+      assert.ok(begins, 'what convicts: the newer tree begins with another one');
+      assert.notDeepEqual(begins.root, older.root);
+      verifyConsistency(5, 15, begins.root, newer.root, begins.proof);
       return true;
     });
   });
@@ -210,11 +215,13 @@ describe('newel.heads', () => {
     }
   });
 
-  test('follows the log over HTTP, without its token', async () => {
-    const t = await openTestLog({ entries: 300 });
-    const tokens: unknown[] = [];
+  /** A client of the log, which is served over HTTP. */
+  async function newelOf(
+    t: TestLog,
+    onToken: (token: string | undefined) => void = () => {},
+  ): Promise<Newel> {
     const server = createServer((request, response) => {
-      tokens.push(request.headers.authorization);
+      onToken(request.headers.authorization);
       void storeSource(t.store)
         .read(request.url!.slice(1))
         .then((bytes) => response.writeHead(bytes ? 200 : 404).end(bytes));
@@ -224,7 +231,33 @@ describe('newel.heads', () => {
     const address = server.address();
     assert.ok(address !== null && typeof address === 'object');
     const url = `http://127.0.0.1:${address.port}`;
-    const newel = new Newel({ url, token: 'newel_x', trust: JSON.stringify(fileOf(t)) });
+    return new Newel({ url, token: 'newel_x', trust: JSON.stringify(fileOf(t)) });
+  }
+
+  test('begins at a checkpoint that was kept, as it was signed', async () => {
+    const [t, other] = [await openTestLog({ entries: 5 }), await fork(5)];
+    const { checkpoint: kept, root } = t.log.published;
+    const { checkpoint: forged } = other.log.published;
+    await grow(t, 3);
+    const newel = await newelOf(t);
+    for (const from of [kept, new TextDecoder().decode(kept), { size: 5, root }]) {
+      assert.equal(await sizeOfNext(newel.heads({ from, intervalMs: 1 })), 8);
+    }
+    await assert.rejects(newel.heads({ from: forged }).next(), (error) => {
+      assert.ok(error instanceof InconsistentHeadsError);
+      assert.deepEqual(error.older.note, forged);
+      assert.deepEqual(error.newer.note, t.log.published.checkpoint);
+      return true;
+    });
+    const spoilt = kept.with(t.origin.length + 1, 0x39);
+    assert.throws(() => newel.heads({ from: spoilt }), { code: 'signature_invalid' });
+    assert.throws(() => newel.heads({ from: 'none' }), { code: 'malformed' });
+  });
+
+  test('follows the log over HTTP, without its token', async () => {
+    const t = await openTestLog({ entries: 300 });
+    const tokens: unknown[] = [];
+    const newel = await newelOf(t, (token) => tokens.push(token));
     const sizes: number[] = [];
     for await (const { size } of newel.heads({ intervalMs: 1 })) {
       sizes.push(size);

@@ -3,13 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
-import {
-  LevelNotMetError,
-  Newel,
-  type NewelOptions,
-  OutcomeUnknownError,
-  type Submittable,
-} from '../../src/client/newel.ts';
+import { Newel, type NewelOptions, type Submittable } from '../../src/client/newel.ts';
+import { OutcomeUnknownError } from '../../src/client/outcome-errors.ts';
 import { formatReceipt, type Receipt } from '../../src/client/receipt.ts';
 import { verifyReceipt } from '../../src/client/verify.ts';
 import { parseTrust } from '../../src/client/trust.ts';
@@ -60,17 +55,6 @@ async function serve(answer: Answer): Promise<{ url: string; seen: Seen[] }> {
 
 function newelAt(url: string, options: Partial<NewelOptions> = {}): Newel {
   return new Newel({ url, token: TOKEN, trust: trustFile, timeoutMs: 2000, retries: 3, ...options });
-}
-
-/** A client whose policy is said to name witnesses, of whom none has signed: no policy file can say that yet. */
-function witnessedAt(url: string): Newel {
-  const trust = parseTrust(trustFile);
-  const { policy } = trust;
-  let reads = 0;
-  const quorums = ['any', policy.quorum];
-  const shifty = Object.defineProperty({ ...policy }, 'quorum', { get: () => quorums[reads++ % 2] });
-  Object.defineProperty(trust, 'policy', { value: shifty });
-  return newelAt(url, { trust });
 }
 
 function urlOf(input: string | URL | globalThis.Request): string {
@@ -160,6 +144,9 @@ describe('submit', () => {
       const { url } = await serve((_, response) => send(response, 201, formatReceipt(claimed)));
       assert.deepEqual(await newelAt(url).submit(EVENT), linkless);
       assert.deepEqual(await newelAt(url).upgrade(receipt, 'signed'), linkless);
+      const waiting = { ...claimed, pending: { level: 'witnessed', reason: 'deadline', have: 1, need: 2 } };
+      const other = await serve((_, response) => send(response, 202, formatReceipt(waiting)));
+      assert.deepEqual(await newelAt(other.url).submit(EVENT), linkless, 'nothing was asked for');
     }
   });
 
@@ -175,27 +162,6 @@ describe('submit', () => {
       await assert.rejects(newelAt(url).submit(EVENT), { code, name: 'OutcomeUnknownError' });
       assert.equal(seen.length, 1);
     }
-  });
-
-  test('of another event is found before its level is looked at', async () => {
-    const other = makeTestReceipt({ event: { ...TEST_EVENT, outcome: 'failure' } }).receipt;
-    const lesser = { ...receipt, statement: presentSdJwt(receipt.statement, ([name]) => name !== 'txn') };
-    for (const wrong of [other, lesser]) {
-      const { url } = await serve((_, response) => send(response, 200, formatReceipt(wrong)));
-      await assert.rejects(witnessedAt(url).submit(EVENT, { level: 'witnessed' }), { code: 'inconsistent' });
-      await assert.rejects(witnessedAt(url).upgrade(receipt, 'witnessed'), { code: 'inconsistent' });
-    }
-    const { url, seen } = await serve((_, response) =>
-      send(response, 202, formatReceipt({ ...receipt, level: 'witnessed' })),
-    );
-    const isBelow = (error: unknown): boolean => {
-      assert.ok(error instanceof LevelNotMetError);
-      assert.deepEqual(error.receipt, receipt);
-      return true;
-    };
-    await assert.rejects(witnessedAt(url).submit(EVENT, { level: 'witnessed' }), isBelow);
-    await assert.rejects(witnessedAt(url).upgrade(receipt, 'witnessed'), isBelow);
-    assert.equal(seen[0]!.url, '/v1/events?level=witnessed');
   });
 
   test('a level that the policy cannot reach is refused before anything is sent', async () => {
@@ -493,30 +459,6 @@ describe('a signal', () => {
     setTimeout(() => controller.abort(reason), ms);
     return controller.signal;
   }
-});
-
-describe('upgrade', () => {
-  test('gets the receipt of the same event again', async () => {
-    const later = makeTestReceipt({ size: 43 }).receipt;
-    const { url, seen } = await serve((_, response) => send(response, 200, formatReceipt(later)));
-    assert.deepEqual(await newelAt(url).upgrade(receipt, 'signed'), later);
-    assert.equal(`${seen[0]!.method} ${seen[0]!.url}`, `GET /v1/events/${receipt.event_id}/receipt`);
-    const shown = presentSdJwt(receipt.statement, () => false);
-    assert.deepEqual(await newelAt(url).upgrade({ ...receipt, statement: shown }, 'signed'), later);
-  });
-
-  test('refuses another statement or leaf of the same event, another name for it, or less of it', async () => {
-    const others = [
-      { ...receipt, statement: presentSdJwt(receipt.statement, ([name]) => name !== 'txn') },
-      { ...receipt, id: 'another', statement: presentSdJwt(receipt.statement, ([name]) => name !== 'id') },
-      makeTestReceipt({ index: 40 }).receipt,
-      makeTestReceipt({ event: { ...TEST_EVENT, outcome: 'failure' } }).receipt,
-    ];
-    for (const other of others) {
-      const { url } = await serve((_, response) => send(response, 200, formatReceipt(other)));
-      await assert.rejects(newelAt(url).upgrade(receipt, 'signed'), { code: 'inconsistent' });
-    }
-  });
 });
 
 describe('new Newel', () => {

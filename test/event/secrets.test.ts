@@ -9,7 +9,7 @@ import { isHarmless } from '../../src/event/secret-mask.ts';
 import { isListedName, kindOfName, SECRET_NAMES } from '../../src/event/secret-names.ts';
 import { markerOf, SECRET_RULES, type SecretRule } from '../../src/event/secret-rules.ts';
 import { VENDORS } from '../../src/event/secret-vendors.ts';
-import { MAX_FINDINGS } from '../../src/event/secret-sweep.ts';
+import { MAX_FINDINGS } from '../../src/event/secret-findings.ts';
 import { findSecrets, redactSecrets } from '../../src/event/secrets.ts';
 import { SUBJECT_FORMATS } from '../../src/event/subject-identifier.ts';
 import type { JsonObject, JsonValue } from '../../src/formats/json.ts';

@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
-import { formatCheckpoint, openCheckpoint, parseCheckpoint } from '../../src/formats/checkpoint.ts';
-import { ed25519Signer, ed25519Verifier, signNote } from '../../src/formats/note.ts';
+import {
+  formatCheckpoint,
+  openCheckpoint,
+  parseCheckpoint,
+  parseCheckpointWithExtensions,
+} from '../../src/formats/checkpoint.ts';
+import { nobleEd25519 } from '../../src/formats/ed25519.ts';
+import { ed25519Signer, ed25519Verifier, signNote, type Verifier } from '../../src/formats/note.ts';
 import { formatKeyId, KEY_TYPE, newVkey, parseVkey } from '../../src/formats/vkey.ts';
 import { bytesOf, hasCode, runCases, toHex } from './cases.ts';
 import { allMutationsOf, assertStrict, mutationsOf } from './mutations.ts';
@@ -85,6 +91,42 @@ test('says that extension lines are what it does not take', () => {
   assert.throws(
     () => parseCheckpoint(`${formatCheckpoint({ origin: 'a', size: 1, root })}ext\n`),
     /extension lines/,
+  );
+});
+
+test('reads the extension lines of another log where they are asked for', () => {
+  const text = formatCheckpoint({ origin: 'o', size: 7, root: new Uint8Array(32) });
+  assert.deepEqual(parseCheckpointWithExtensions(text), { ...parseCheckpoint(text), extensions: [] });
+  const { extensions, ...checkpoint } = parseCheckpointWithExtensions(`${text}one\n— two\n`);
+  assert.deepEqual(extensions, ['one', '— two']);
+  assert.deepEqual(checkpoint, parseCheckpoint(text));
+  for (const flaw of ['\n', 'one\n\n', 'one\n\ntwo\n', 'o\rne\n', 'one'])
+    assert.throws(
+      () => parseCheckpointWithExtensions(text + flaw),
+      hasCode('malformed'),
+      JSON.stringify(flaw),
+    );
+});
+
+test('a line by a secondary key must be true, and is not the log’s word alone', () => {
+  const origin = 'log.example/newel';
+  const text = formatCheckpoint({ origin, size: 7, root: new Uint8Array(32) });
+  const signers = [1, 2].map((n) => ed25519Signer(origin, new Uint8Array(32).fill(n)));
+  const verifiers = [1, 2].map((n): Verifier => {
+    const publicKey = nobleEd25519.publicKey(new Uint8Array(32).fill(n));
+    const verifier = ed25519Verifier(newVkey(origin, KEY_TYPE.ed25519, publicKey));
+    return n === 1 ? verifier : { ...verifier, isSecondary: true };
+  });
+  assert.equal(openCheckpoint(signNote(text, signers), verifiers, origin).signatures.length, 2);
+  assert.equal(openCheckpoint(signNote(text, [signers[0]!]), verifiers, origin).signatures.length, 1);
+  assert.throws(
+    () => openCheckpoint(signNote(text, [signers[1]!]), verifiers, origin),
+    hasCode('signer_unknown'),
+  );
+  const forged = { ...signers[1]!, sign: () => new Uint8Array(64) };
+  assert.throws(
+    () => openCheckpoint(signNote(text, [signers[0]!, forged]), verifiers, origin),
+    hasCode('signature_invalid'),
   );
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nobleEd25519 } from '../../src/formats/ed25519.ts';
+import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
 import {
   formatKeyId,
   formatSkey,
@@ -100,6 +101,26 @@ test('no damaged signer key is accepted, and no refusal tells of it', () => {
       );
     }
   }
+});
+
+test('signer keys of cosigners are taken with arithmetic for ML-DSA-44, and not without', () => {
+  const seed = new Uint8Array(32).fill(3);
+  const publicKeys = new Map([
+    [KEY_TYPE.ed25519 as number, nobleEd25519.publicKey(seed)],
+    [KEY_TYPE.cosignatureEd25519, nobleEd25519.publicKey(seed)],
+    [KEY_TYPE.mldsa44, nobleMldsa44.publicKey(seed)],
+  ]);
+  for (const [type, publicKey] of publicKeys) {
+    const skey = formatSkey({ name: 'w', seed, type }, { mldsa44: nobleMldsa44 });
+    const { keyId } = newVkey('w', type, publicKey);
+    assert.deepEqual(parseSkey(skey, { mldsa44: nobleMldsa44 }), { name: 'w', keyId, type, seed });
+    const flawed = skey.replace(/.(?=\+[^+]*$)/, (digit) => (digit === '0' ? '1' : '0'));
+    assert.throws(() => parseSkey(flawed, { mldsa44: nobleMldsa44 }), hasCode('malformed'));
+    if (type === KEY_TYPE.ed25519) continue;
+    assert.throws(() => parseSkey(skey), hasCode('malformed'));
+    assert.throws(() => formatSkey({ name: 'w', seed, type }), RangeError);
+  }
+  assert.throws(() => formatSkey({ name: 'w', seed, type: 2 }, { mldsa44: nobleMldsa44 }), RangeError);
 });
 
 test('what is too long is not decoded', () => {

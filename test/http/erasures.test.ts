@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NewelError } from '../../src/errors.ts';
-import type { JsonValue } from '../../src/formats/json.ts';
+import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
 import { TRIAL_MS } from '../../src/http/retention-trials.ts';
 import type { Erasure } from '../../src/vault/vault.ts';
 import { type Answer, answerOf, textOf } from '../support/event-requests.ts';
@@ -30,6 +30,7 @@ const ERASING: Erasure = {
   tombstones: [],
   doneTimeMs: undefined,
   keysDestroyedByMs: undefined,
+  areKeysOverdue: false,
   failure: undefined,
 };
 const DONE: Erasure = {
@@ -336,6 +337,18 @@ describe('an erasure that is looked after', () => {
         ]);
       },
     ));
+
+  test('says that its keys are overdue where they are, in the list too, and else nothing of it', () =>
+    withSite({ erasures: [{ ...DONE, areKeysOverdue: true }] }, async (site) => {
+      const shown = await get(site, `/v1/erasures/${ERASURE_ID}`);
+      const list = await get(site, '/v1/erasures');
+      for (const found of [shown.json, (list.json['items'] as JsonObject[])[0]!]) {
+        assert.deepEqual(
+          [found['keys_destroyed_by'], found['keys_overdue']],
+          ['2026-11-27T13:00:00.000Z', true],
+        );
+      }
+    }));
 
   test('is to be asked for again while it runs', () =>
     withSite({ erasures: [{ ...ERASING, state: 'compacting' }] }, async (site) => {

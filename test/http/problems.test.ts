@@ -29,6 +29,7 @@ const STATUSES: Record<ProblemCode, number> = {
   rate_limited: 429,
   internal: 500,
   queue_full: 503,
+  not_ready: 503,
   storage_failed: 503,
 };
 

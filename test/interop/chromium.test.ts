@@ -17,6 +17,7 @@ import { Chromium, chromiumAbsent, type ChromiumPage } from '../support/chromium
 import { tempFolder } from '../support/temp-folder.ts';
 import { makeTestReceipt } from '../support/test-receipt.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
+import { cosign, RECEIVED_TIME_S, WITNESSES, witnessedTrust } from '../support/witnessed-receipt.ts';
 
 const EXAMPLE = new URL('../../spec/examples/full.json', import.meta.url);
 const CHECKS = ['statement', 'leaf', 'inclusion', 'checkpoint', 'witnesses'];
@@ -141,6 +142,30 @@ describe('the landing page in Chromium', { skip: chromiumAbsent(), timeout: 120_
       assert.equal(await page.evaluate(`document.querySelector('#verdict h3').className`), 'failed');
       assert.equal(await page.evaluate(`document.querySelector('#verdict details')`), null);
     }
+    assert.deepEqual(page.complaints, []);
+  });
+
+  test('witnesses are counted and named; one with a key of ML-DSA-44 is said not to be checked, never to be false', async () => {
+    const page = await chromium.openPage(listening.url);
+    const cosigned = await cosign(makeTestReceipt(), [
+      [WITNESSES.a, RECEIVED_TIME_S + 3600],
+      [WITNESSES.pq, RECEIVED_TIME_S],
+    ]);
+    const saidUnder = async (rest: string): Promise<{ mark: string | undefined; said: string }> => {
+      await page.dropFile('log.json', JSON.stringify(witnessedTrust(rest, ['a', 'pq'])));
+      const lines = await drop(page, JSON.stringify(cosigned));
+      assert.equal(await page.evaluate(`document.querySelector('#verdict h3').className`), 'ok');
+      const said = await page.evaluate(`document.querySelector('[data-check=witnesses]').textContent`);
+      return { mark: lines['witnesses'], said: said as string };
+    };
+    const one = await saidUnder('quorum a\n');
+    assert.equal(one.mark, 'holds');
+    assert.match(one.said, /1 of 1 needed by the policy, by 2026-11-20 13:00:08 UTC: witness\.example\/a/);
+    assert.match(one.said, /level: witnessed ! the witnesses had signed 60 minutes after/);
+    const both = await saidUnder('group q all a pq\nquorum q\n');
+    assert.equal(both.mark, 'not checked');
+    assert.match(both.said, /1 of 2 needed .*; not checked here, being ML-DSA-44: witness\.example\/pq/);
+    assert.match(both.said, /With them the policy would be met: newel verify checks them · level: signed$/);
     assert.deepEqual(page.complaints, []);
   });
 

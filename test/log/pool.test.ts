@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Pool, QueueFullError } from '../../src/log/pool.ts';
+import { OWN_ROOM, Pool, QueueFullError } from '../../src/log/pool.ts';
 
 const limits = { maxRoundEntries: 3, maxRoundBytes: 100, maxQueueEntries: 5, maxQueueBytes: 200 };
 const entry = (bytes: number) => ({ entry: new Uint8Array(bytes), companions: undefined, companionBytes: 0 });
@@ -51,6 +51,26 @@ describe('Pool', () => {
       (error) => error instanceof QueueFullError && error.unit === 'bytes' && error.limit === 200,
     );
     byBytes.reserve(50);
+  });
+
+  test("the log's own entries have room over the limits, that much and no more, which others have not", () => {
+    const pool = new Pool<string>(limits);
+    const others = Array.from({ length: 5 }, () => pool.reserve(1));
+    const own = Array.from({ length: OWN_ROOM.entries }, () => pool.reserve(1, { isOwn: true }));
+    const isFull = (unit: string, limit: number) => (error: unknown) =>
+      error instanceof QueueFullError && error.unit === unit && error.limit === limit;
+    assert.throws(() => pool.reserve(1, { isOwn: true }), isFull('entries', 5));
+    own[0]!.release();
+    assert.throws(() => pool.reserve(1), isFull('entries', 5));
+    pool.reserve(1, { isOwn: true });
+    for (const one of [...others, ...own]) one.release();
+    pool.reserve(1);
+
+    const byBytes = new Pool<string>(limits);
+    byBytes.reserve(200);
+    assert.throws(() => byBytes.reserve(1), isFull('bytes', 200));
+    byBytes.reserve(OWN_ROOM.bytes, { isOwn: true });
+    assert.throws(() => byBytes.reserve(1, { isOwn: true }), isFull('bytes', 200));
   });
 
   test('a reservation is given back once, by release or by add', () => {

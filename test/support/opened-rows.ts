@@ -13,7 +13,7 @@ import { parseEpochs } from '../../src/vault/epochs.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
 import { indexOfKey, parseRecordRow, rangeOf, RECORD_VERSION, type RecordRow } from '../../src/vault/rows.ts';
 import { openOnce } from '../../src/vault/seal.ts';
-import { keysOfSeed } from '../../src/vault/seed.ts';
+import { keysOfSeed, openSeed } from '../../src/vault/seed.ts';
 import { Sealing } from '../../src/vault/states.ts';
 import type { Evidence } from './canary-evidence.ts';
 
@@ -41,7 +41,7 @@ export async function openRows(store: Store, { master, epochs }: Keys): Promise<
   const records = await recordRows(store);
   const dataKeys = await keyring.openDataKeys(records.map(({ row }) => row.keyId));
   const opened = records.map(({ index, commitment, row }, i): Evidence => {
-    const seed = keyring.openSeed(dataKeys[i]!, row.sealedSeed, row.eventId);
+    const seed = openSeed(dataKeys[i]!, row.sealedSeed, row.eventId);
     const { recordKey } = keysOfSeed(seed);
     const bytes = openOnce(recordKey, row.sealedRecord, recordContext(index, commitment));
     return { where: `record of leaf ${index}`, bytes };

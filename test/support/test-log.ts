@@ -43,11 +43,10 @@ export interface TestLogOptions {
   readonly entries?: number | readonly Uint8Array[];
   /** Whatever else `openLog` takes. */
   readonly open?: Partial<
-    Pick<
-      OpenOptions,
-      'limits' | 'cachedTiles' | 'publishIntervalMs' | 'republishIntervalMs' | 'proveCompanions' | 'onSignal'
-    >
+    Omit<OpenOptions, 'store' | 'guard' | 'identity' | 'signer' | 'verifier' | 'clock'>
   >;
+  /** A closed log to open again, with these options in the place of its own. */
+  readonly existing?: TestLog;
 }
 
 export interface TestLog {
@@ -107,6 +106,7 @@ export async function openTestLog(options: TestLogOptions = {}): Promise<TestLog
   const verifier = ed25519Verifier(key, ed25519);
   const identity: Identity = { origin, kind: options.kind ?? 'opaque', instance: '00'.repeat(16), vkey };
 
+  if (options.existing) return open({ ...options.existing }, identity, options);
   let guard: MemoryGuard | undefined;
   await createLog({
     store,

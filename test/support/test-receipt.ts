@@ -58,6 +58,8 @@ export interface TestReceiptOptions {
   readonly statementSeed?: Uint8Array;
   /** Who signs the checkpoint beside the log. */
   readonly cosigners?: readonly Signer[];
+  /** What the other leaves of the tree are of: of another word the tree is another one. */
+  readonly others?: string;
   /** Whatever a server is not to write. */
   readonly editHeader?: (header: JsonObject) => JsonObject;
   readonly editPayload?: (payload: string) => string;
@@ -70,19 +72,22 @@ export interface TestReceipt {
   readonly vkey: string;
   readonly leaf: Uint8Array;
   readonly root: Uint8Array;
+  /** Of the whole tree. */
+  readonly leafHashes: readonly Uint8Array[];
 }
 
 export function makeTestReceipt(options: TestReceiptOptions = {}): TestReceipt {
-  const { event = TEST_EVENT, origin = RECEIPT_ORIGIN, index = 41, size = 42 } = options;
+  const { event = TEST_EVENT, origin = RECEIPT_ORIGIN, index = 41, size = 42, others = 'leaf' } = options;
   const issuer = options.issuer ?? `https://${origin}`;
   const eventId = `evt_${digest(event.id).subarray(0, 16).toString('base64url')}`;
   const { statement, encodedPayload } = makeStatement(event, eventId, issuer, origin, options);
   const leaf = formatEventLeaf(commitmentOf(encodedPayload));
 
   const leafHash = hashLeaf(leaf);
-  const tree = ReferenceTree.ofLeafHashes(
-    Array.from({ length: size }, (_, i) => (i === index ? leafHash : hashLeaf(encodeUtf8(`leaf ${i}`)))),
+  const leafHashes = Array.from({ length: size }, (_, i) =>
+    i === index ? leafHash : hashLeaf(encodeUtf8(`${others} ${i}`)),
   );
+  const tree = ReferenceTree.ofLeafHashes(leafHashes);
   const root = tree.root(size);
   const signers = [ed25519Signer(origin, LOG_SEED, nodeEd25519), ...(options.cosigners ?? [])];
   const checkpoint = signNote(formatCheckpoint({ origin, size, root }), signers);
@@ -101,7 +106,7 @@ export function makeTestReceipt(options: TestReceiptOptions = {}): TestReceipt {
     proof: formatTlogProof({ index, path: tree.path(index, size), checkpoint }),
   };
   const vkey = formatVkey(newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(LOG_SEED)));
-  return { receipt, trustFile: trustFileOf(origin, issuer, vkey), vkey, leaf, root };
+  return { receipt, trustFile: trustFileOf(origin, issuer, vkey), vkey, leaf, root, leafHashes };
 }
 
 function makeStatement(

@@ -11,6 +11,7 @@ import { createApp, type WriteSite } from '../../src/http/app.ts';
 import type { AnsweredRequest } from '../../src/http/signals.ts';
 import type { Site, Statements } from '../../src/http/site.ts';
 import { described } from './openapi.ts';
+import { type FakeAsking, policyOf, policyTextOf, WITNESS_VERIFIERS } from './fake-asking.ts';
 import { openTestLog, type TestLog } from './test-log.ts';
 import { openTestVault, TEST_SOURCES, type TestVault, type TestVaultOptions } from './test-vault.ts';
 
@@ -28,7 +29,14 @@ export interface TestSite {
   readonly errors: unknown[];
 }
 
-export async function openTestSite(options: TestVaultOptions = {}): Promise<TestSite> {
+export interface TestSiteOptions extends TestVaultOptions {
+  /** Witnesses of whom two are wanted; the clock moves by `publishIntervalMs` for them to be asked. */
+  readonly asking?: FakeAsking;
+}
+
+export async function openTestSite(given: TestSiteOptions = {}): Promise<TestSite> {
+  const { asking, ...rest } = given;
+  const options = asking ? { ...rest, open: { ...witnessedBy(asking), ...rest.open } } : rest;
   const vault = options.kind === 'events' ? await openTestVault(options) : undefined;
   const test = vault?.test ?? (await openTestLog(options));
   const requests: AnsweredRequest[] = [];
@@ -38,7 +46,8 @@ export async function openTestSite(options: TestVaultOptions = {}): Promise<Test
     url: TEST_URL,
     vkeys: [test.vkey],
     verifier: test.verifier,
-    policy: `log ${test.vkey}\nquorum none\n`,
+    policy: asking ? policyTextOf('two', test.vkey) : `log ${test.vkey}\nquorum none\n`,
+    ...(asking && { otherVerifiers: WITNESS_VERIFIERS, witnesses: () => asking.states() }),
     ...(vault && { statements: statementsOf(vault) }),
     software: { name: 'newel', version: '1.2.3' },
     now: () => test.clock.now(),
@@ -56,6 +65,11 @@ export async function openTestSite(options: TestVaultOptions = {}): Promise<Test
     charge: () => {},
   };
   return { test, vault, site, write, app: described(createApp(site, write)), requests, errors };
+}
+
+function witnessedBy(asking: FakeAsking): NonNullable<TestVaultOptions['open']> {
+  const slots = { fast: { policy: policyOf('two'), deadlineMs: 500, intervalMs: 10 } };
+  return { slots, asking, witnessVerifiers: WITNESS_VERIFIERS };
 }
 
 /** Plain data: no public route gets hold of the vault. */

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/formats/json.ts';
 import type { Row } from '../../src/storage/store.ts';
+import { Keyring } from '../../src/vault/keyring.ts';
 import {
+  exceptionKey,
   formatIndex,
   formatMarker,
   indexOfKey,
@@ -11,10 +13,12 @@ import {
   recordKey,
   retiredKey,
   TERM_BYTES,
+  tombstoneKey,
 } from '../../src/vault/rows.ts';
 import { openRecordChecker } from '../../src/vault/check-records.ts';
+import { Sealing } from '../../src/vault/states.ts';
 import type { StoredEvent } from '../../src/vault/vault.ts';
-import { TEST_ISSUER, TEST_MASTER } from '../support/test-vault.ts';
+import { exampleEvents, TEST_ISSUER, TEST_MASTER } from '../support/test-vault.ts';
 import {
   type CrashVault,
   erasing,
@@ -27,6 +31,7 @@ import {
   submitGroup,
 } from '../support/vault-crash.ts';
 
+const TRANSACTIONS = 0x8a;
 const NO_TERM = new Uint8Array(TERM_BYTES);
 
 interface Filled {
@@ -79,6 +84,12 @@ async function retire({ crash }: Filled): Promise<Row> {
 
 async function replace(crash: CrashVault, key: Uint8Array, value: Uint8Array): Promise<void> {
   await crash.store.commit({ puts: [{ key, value }] });
+}
+
+/** What seals rows, as the vault that is open has it. */
+async function sealingOf(crash: CrashVault): Promise<Sealing> {
+  const keyring = await Keyring.open(crash.store, TEST_MASTER, await crash.epochs.read());
+  return new Sealing(keyring.indexKey);
 }
 
 async function valueOf(crash: CrashVault, key: Uint8Array): Promise<Uint8Array> {
@@ -298,6 +309,120 @@ describe('a check of all records', () => {
     const erasure = await firstOf(crash, 0x8b);
     await replace(crash, retiredKey(one!.value), erasure.key.subarray(1));
     assert.deepEqual(await crash.findings(), ['an owner has a data key whose events are being erased']);
+  });
+
+  test('finds an id that leads to an event that is not its own, erased or not, or to none', async () => {
+    const { crash, events } = await fill();
+    const live = formatIndex(events[1]!.leafIndex);
+    const erased = formatIndex(events[0]!.leafIndex);
+    for (const [prefix, bytes, what] of [
+      [0x81, 16, 'an event id'],
+      [0x82, 32, 'an id'],
+    ] as const) {
+      const key = Uint8Array.of(prefix, ...new Uint8Array(bytes));
+      for (const value of [live, erased, formatIndex(0), formatIndex(9999)]) {
+        await replace(crash, key, value);
+        const index = value.at(-1)! + 256 * value.at(-2)!;
+        assert.deepEqual(await crash.findings(), [`leaf ${index}: ${what} leads to it that is not its own`]);
+      }
+      await replace(crash, key, new Uint8Array(3));
+      assert.deepEqual(await crash.findings(), [`${what} leads to what is no leaf`]);
+      await remove(crash, key);
+    }
+    assert.deepEqual(await crash.findings(), []);
+  });
+
+  test('finds what is to be said about another event, or about none', async () => {
+    const { crash, events } = await fill();
+    const sealing = await sealingOf(crash);
+    const row = (index: number, eventId: string): Row =>
+      sealing.jsonRow(exceptionKey(index), { event_id: eventId, rules: ['hash_differs'] });
+    const [erased, live] = events as [StoredEvent, StoredEvent];
+    for (const event of [live, erased]) {
+      const { leafIndex, eventId } = event;
+      await crash.store.commit({ puts: [row(leafIndex, eventId)] });
+      assert.deepEqual(await crash.findings(), []);
+      await crash.store.commit({ puts: [row(leafIndex, events[2]!.eventId)] });
+      const finding = `leaf ${leafIndex}: what is to be said about it is about another, or does not open`;
+      assert.deepEqual(await crash.findings(), [finding]);
+      await replace(crash, exceptionKey(leafIndex), new Uint8Array(60));
+      assert.deepEqual(await crash.findings(), [finding]);
+      await remove(crash, exceptionKey(leafIndex));
+    }
+    for (const index of [0, 9999]) {
+      await crash.store.commit({ puts: [row(index, live.eventId)] });
+      assert.deepEqual(await crash.findings(), [
+        `leaf ${index}: there is something to say about it, and it is no event`,
+      ]);
+      await remove(crash, exceptionKey(index));
+    }
+  });
+
+  test('finds an erasure that does not list its events, or lists what does not say it', async () => {
+    const { crash, tombstones, events } = await fill();
+    const listed = await rowsOf(crash.store, 0x8f);
+    assert.equal(listed.length, 2);
+    for (const row of listed) {
+      await remove(crash, row.key);
+      const [finding, ...more] = await crash.findings();
+      assert.match(finding!, /^leaf \d+: it says that leaves are erased, and its erasure does not list it$/);
+      assert.deepEqual(more, []);
+      await crash.store.commit({ puts: [row] });
+    }
+    const [one, other] = listed as [Row, Row];
+    const idOf = ({ key }: Row): Uint8Array => key.subarray(1, 17);
+    const sealing = await sealingOf(crash);
+    const said = sealing.openJson(one.key, one.value) as { eventId: string; erased: number };
+    const at = indexOfKey(one.key);
+    const wrong: readonly (readonly [Row, RegExp])[] = [
+      [sealing.jsonRow(one.key, { ...said, erased: said.erased + 1 }), /lists it otherwise than it says$/],
+      [sealing.jsonRow(one.key, { ...said, eventId: events[0]!.eventId }), /lists it otherwise/],
+      [{ key: one.key, value: other.value }, new RegExp(`^leaf ${at}: `)],
+      [sealing.jsonRow(tombstoneKey(idOf(other), at), said), /lists it otherwise than it says$/],
+      [sealing.jsonRow(tombstoneKey(idOf(one), events[1]!.leafIndex), said), /lists it otherwise/],
+      [sealing.jsonRow(tombstoneKey(idOf(one), events[0]!.leafIndex), said), /which does not open$/],
+      [sealing.jsonRow(tombstoneKey(idOf(one), 9999), said), /which there is not$/],
+      [
+        sealing.jsonRow(tombstoneKey(new Uint8Array(16), tombstones[0]!), said),
+        /^an erasure that is not there/,
+      ],
+    ];
+    for (const [row, finding] of wrong) {
+      const [before] = await crash.store.getMany([row.key]);
+      await crash.store.commit({ puts: [row] });
+      const found = await crash.findings();
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0]!, finding);
+      if (before) await replace(crash, row.key, before);
+      else await remove(crash, row.key);
+    }
+    assert.deepEqual(await crash.findings(), []);
+  });
+
+  test('finds what is kept of a transaction whose events are erased, and what of one does not open', async () => {
+    const crash = await openCrashVault();
+    const flow = exampleEvents('wire-transfer.ndjson') as JsonObject[];
+    const events = (await submitGroup(crash.now(), flow)).map(({ submitted }) => submitted!.event);
+    const kept = await firstOf(crash, TRANSACTIONS);
+    assert.deepEqual(await crash.findings(), []);
+    await replace(
+      crash,
+      kept.key,
+      kept.value.map((byte, i) => (i === 30 ? byte ^ 1 : byte)),
+    );
+    assert.deepEqual(await crash.findings(), ['what is kept of a transaction does not open']);
+    await crash.store.commit({ puts: [kept] });
+    const eventIds = events.map(({ eventId }) => eventId);
+    const { erasureId } = await crash.now().vault.erase(erasing({ eventIds }));
+    await erasureIn(crash.now(), erasureId, 'done');
+    assert.deepEqual(await rowsOf(crash.store, TRANSACTIONS), []);
+    assert.deepEqual(await crash.findings(), []);
+    await crash.store.commit({ puts: [kept] });
+    assert.deepEqual(await crash.findings(), ['something is kept of a transaction that has no event']);
+    // An event that plays no part in its transaction keeps nothing of it.
+    const { txn } = flow[1]!;
+    await crash.now().submit(eventAbout('anna', 'plain', { type: 'logout', txn: txn! }));
+    assert.deepEqual(await crash.findings(), ['something is kept of a transaction that has no event']);
   });
 
   test('needs the master key, and the epochs of now', async () => {

@@ -1,19 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/formats/json.ts';
+import { MemoryStore } from '../../src/storage/memory.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
 import type { GroupOutcome, StoredEvent } from '../../src/vault/vault.ts';
 import { FAULTS } from '../support/faulty-store.ts';
+import { SlowStore } from '../support/slow-store.ts';
 import {
   bytesOf,
+  erasing,
+  erasureIn,
   eventAbout,
   eventOf,
   openCrashVault,
   snapshotOf,
+  subjectOf,
   submitGroup,
   wordsOf,
 } from '../support/vault-crash.ts';
+import { WatchedStore } from '../support/watched-store.ts';
 
+/** Of the rows that say whose data key is which. */
+const OWNERS = 0x84;
 const WIDE = { ...POOL_LIMITS, maxRoundBytes: 64 * 2 ** 20 };
 
 function stored(outcomes: readonly GroupOutcome[]): StoredEvent[] {
@@ -242,6 +250,61 @@ describe('a group that is taken all or not at all', () => {
       assert.deepEqual(await crash.findings(), []);
     });
   }
+});
+
+describe('a group that meets a fault of ours', () => {
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  test('in an append: what has its place is held until it is durable, and then the fault is told', async () => {
+    const slow = new SlowStore(new MemoryStore());
+    const crash = await openCrashVault({ store: slow });
+    const { vault, test: log } = crash.now();
+    const group = [eventAbout('anna', 'a'), eventAbout('anna', 'b'), eventAbout('anna', 'c')];
+    const bodies = group.map(bytesOf);
+    // For the second less room was taken than it needs.
+    const reservations = bodies.map(({ length }, i) =>
+      i === 1 ? log.log.reserve(1) : vault.reserve(length),
+    );
+    slow.maxCommitTurns = 80;
+    const sent = vault.submitGroup({
+      bodies,
+      reservations,
+      isAtomic: false,
+      sources: ['test'],
+      submitter: 'test',
+    });
+    await assert.rejects(sent, RangeError);
+    assert.equal(log.log.revealed.size, 3);
+    const { events: count } = await vault.erase(erasing({ subject: subjectOf('anna') }));
+    assert.equal(count, 2);
+    assert.deepEqual(wordsOf(await submitGroup(crash.now(), group)).slice(1, 2), ['created']);
+  });
+
+  test('in holding what it moves: all of it is let go, also what comes later', async () => {
+    const store = new WatchedStore(new MemoryStore());
+    const crash = await openCrashVault({ store });
+    stored(await submitGroup(crash.now(), [eventAbout('anna', 'a'), eventAbout('bert', 'b')]));
+    // Nothing of them is in memory.
+    await crash.recover();
+    let owners = 0;
+    store.onGet = async (keys) => {
+      if (keys[0]?.[0] !== OWNERS) return;
+      owners += 1;
+      if (owners === 1) throw new Error('injected fault: unreadable');
+      await turns(50);
+    };
+    const group = [eventAbout('anna', 'c'), eventAbout('bert', 'd')];
+    await assert.rejects(submitGroup(crash.now(), group), /injected fault/);
+    assert.equal(owners, 2);
+    store.onGet = () => {};
+    for (const name of ['anna', 'bert']) {
+      const { erasureId } = await crash.now().vault.erase(erasing({ subject: subjectOf(name) }));
+      assert.equal((await erasureIn(crash.now(), erasureId, 'done')).erased, 1);
+    }
+    assert.deepEqual(await crash.findings(), []);
+  });
 });
 
 describe('a group in a crash', () => {

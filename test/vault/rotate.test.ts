@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/formats/json.ts';
+import { ROTATION_MS } from '../../src/vault/describe-erasure.ts';
 import type { Epoch, EpochFile } from '../../src/vault/epochs.ts';
 import { formatEpochs, parseEpochs } from '../../src/vault/epochs.ts';
 import { parseDataKeyRow } from '../../src/vault/rows.ts';
@@ -33,14 +34,17 @@ class TestEpochs implements EpochFile {
   ];
   #fault: 'not persisted' | 'persisted' | undefined;
   #after = 0;
+  #times = 0;
 
   get newest(): readonly Epoch[] {
     return this.had.at(-1)!;
   }
 
-  failNext(fault: 'not persisted' | 'persisted' | undefined, after = 0): void {
+  /** The write after `after` more fails, and those that follow it until it was so many `times`. */
+  failNext(fault: 'not persisted' | 'persisted' | undefined, after = 0, times = 1): void {
     this.#fault = fault;
     this.#after = after;
+    this.#times = times;
   }
 
   async read(): Promise<readonly Epoch[]> {
@@ -48,8 +52,8 @@ class TestEpochs implements EpochFile {
   }
 
   async replace(epochs: readonly Epoch[]): Promise<void> {
-    const fault = this.#fault !== undefined && this.#after-- === 0 ? this.#fault : undefined;
-    if (fault) this.#fault = undefined;
+    const fault = this.#fault !== undefined && this.#after-- <= 0 ? this.#fault : undefined;
+    if (fault && --this.#times === 0) this.#fault = undefined;
     if (fault !== 'not persisted') this.had.push(epochs);
     if (fault) throw new Error(`injected fault: ${fault}`);
   }
@@ -205,6 +209,84 @@ describe('an epoch that is over', () => {
     await until(
       async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined || undefined,
     );
+    assert.deepEqual(await crash.findings(), []);
+  });
+});
+
+describe('a rotation that cannot be written', () => {
+  /** An erasure of a person, in an epoch whose end the file does not take: nothing of it, or not the second write. */
+  async function openStuck(
+    timers: { tick(ms: number): void },
+    write: 0 | 1,
+  ): Promise<{ crash: CrashVault; epochs: TestEpochs; erasureId: string }> {
+    const { crash, epochs } = await openRotating();
+    await take(crash, ['anna', 'bert'], 'a');
+    const { erasureId } = await crash.now().vault.erase(erasing({ subject: subjectOf('anna') }));
+    await erasureIn(crash.now(), erasureId, 'done');
+    epochs.failNext('not persisted', write);
+    passEpoch(crash, timers);
+    await until(async () => crash.failures.length === 1 || undefined);
+    return { crash, epochs, erasureId };
+  }
+
+  for (const write of [0, 1] as const) {
+    test(`(write ${write}) is told, and once it is overdue each answer about the erasure says so`, async (t) => {
+      t.mock.timers.enable({ apis: ['setInterval'] });
+      const { crash, epochs, erasureId } = await openStuck(t.mock.timers, write);
+      const { vault, test: log } = crash.now();
+      const answers = async (): Promise<(readonly [number | undefined, boolean])[]> =>
+        [await vault.findErasure(erasureId), ...(await vault.listErasures({ limit: 10 })).erasures].map(
+          (erasure) => [erasure!.keysDestroyedByMs, erasure!.areKeysOverdue],
+        );
+      const dueMs = TEST_TIME_MS + EPOCH_MS;
+      const failed = 'the rotation of the epochs failed, and is tried again in a minute';
+      assert.equal((crash.failures[0] as Error).message, failed);
+      log.clock.set(dueMs + ROTATION_MS);
+      assert.deepEqual(await answers(), [
+        [dueMs, false],
+        [dueMs, false],
+      ]);
+      log.clock.advance(1);
+      assert.deepEqual(await answers(), [
+        [dueMs, true],
+        [dueMs, true],
+      ]);
+      epochs.failNext('not persisted');
+      t.mock.timers.tick(CHECK_MS);
+      await until(async () => crash.failures.length === 2 || undefined);
+      const { message, cause } = crash.failures[1] as Error;
+      assert.ok(
+        message.startsWith(`${failed}: the key that was to be destroyed by ${new Date(dueMs).toISOString()}`),
+      );
+      assert.match(message, /overdue.*keys\//);
+      assert.match(String(cause), /injected fault/);
+      // As soon as it can be written again, nothing is overdue.
+      t.mock.timers.tick(CHECK_MS);
+      await until(async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === 2) || undefined);
+      await until(
+        async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined || undefined,
+      );
+      assert.deepEqual(await answers(), [
+        [undefined, false],
+        [undefined, false],
+      ]);
+      assert.deepEqual(await crash.findings(), []);
+    });
+  }
+
+  test('keeps no log from being opened, and is gone on with', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const { crash, epochs } = await openStuck(t.mock.timers, 1);
+    assert.equal(epochs.newest.length, 2);
+    for (let i = 0; i < 2; i++) {
+      // At the opening, and when the upkeep begins.
+      epochs.failNext('not persisted', 0, 2);
+      await crash.recover();
+      await until(async () => crash.failures.length === 2 + i || undefined);
+      assert.ok((await crash.now().submit(eventAbout('bert', `later-${i}`))).created);
+    }
+    t.mock.timers.tick(CHECK_MS);
+    await until(async () => epochs.newest.length === 1 || undefined);
     assert.deepEqual(await crash.findings(), []);
   });
 });

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../src/formats/json.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
 import { openRecord } from '../../src/vault/record.ts';
 import { parseRecordRow, recordKey } from '../../src/vault/rows.ts';
-import { keysOfSeed } from '../../src/vault/seed.ts';
+import { keysOfSeed, openSeed } from '../../src/vault/seed.ts';
 import { parseLeaf } from '../../src/event/leaf.ts';
 import type { StoredEvent } from '../../src/vault/vault.ts';
 import { exampleEvents, TEST_MASTER } from '../support/test-vault.ts';
@@ -43,7 +43,7 @@ async function sentOf(crash: CrashVault, { leafIndex, leaf }: StoredEvent): Prom
   assert.ok('keyId' in row);
   const keyring = await Keyring.open(crash.store, TEST_MASTER, await crash.epochs.read());
   const [dataKey] = await keyring.openDataKeys([row.keyId]);
-  const { recordKey: key } = keysOfSeed(keyring.openSeed(dataKey!, row.sealedSeed, row.eventId));
+  const { recordKey: key } = keysOfSeed(openSeed(dataKey!, row.sealedSeed, row.eventId));
   const parsed = parseLeaf(leaf);
   assert.ok('commitment' in parsed);
   const { sent } = openRecord(key, row.sealedRecord, { index: leafIndex, commitment: parsed.commitment });

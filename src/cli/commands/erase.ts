@@ -195,7 +195,7 @@ function sayAccepted({ terminal, json }: Call, { erasureId, members }: ErasureAn
 
 function sayEnded({ terminal, json }: Call, erasure: ErasureAnswer, files: readonly string[]): number {
   const { out } = terminal;
-  const { erasureId, state, erased, events, failure, keysDestroyedBy, members } = erasure;
+  const { erasureId, state, erased, events, failure, keysDestroyedBy, areKeysOverdue, members } = erasure;
   const isDone = state === 'done';
   const code = isDone ? EXIT.ok : EXIT.refused;
   if (json) {
@@ -207,8 +207,11 @@ function sayEnded({ terminal, json }: Call, erasure: ErasureAnswer, files: reado
   if (failure !== undefined) out.write(`  it failed: ${printable(failure)}\n`);
   for (const file of files) out.write(`  receipt  ${printable(file)}\n`);
   if (keysDestroyedBy !== undefined) {
+    const until = printable(keysDestroyedBy);
     out.write(
-      `  old copies of the database open with the keys of today until ${printable(keysDestroyedBy)}\n`,
+      areKeysOverdue
+        ? `  the keys that open old copies of the database were to be destroyed by ${until} and are still there: see what the log says\n`
+        : `  old copies of the database open with the keys of today until ${until}\n`,
     );
   }
   return code;

@@ -1,5 +1,6 @@
 /** `newel head`: the newest tree head of a log, verified. */
 
+import { levelOf } from '../../client/level.ts';
 import type { LogSource } from '../../client/source.ts';
 import { fetchCheckpoint, type OpenedCheckpoint } from '../../client/tree.ts';
 import { formatBase64 } from '../../formats/base64.ts';
@@ -36,8 +37,7 @@ async function runHead(call: Call): Promise<number> {
   }
   const time = await readTime(source, checkpoint);
   const keys = checkpoint.signatures.map(({ name, keyId }) => `${name}+${formatKeyId(keyId)}`);
-  // The log's own lines alone are the operator's word; what more lines would make of it, a policy says.
-  const level = 'signed';
+  const { level } = levelOf(trust.policy, checkpoint.signatures, origin);
   if (call.json) {
     const shown = { origin, tree_size: size, root_hash: formatBase64(root), time: time ?? null, level, keys };
     out.write(formatJsonLine({ ...shown, url: remote.url, pinned: pinnedBy !== undefined }));

@@ -17,11 +17,20 @@ export const serve: Command = {
   about:
     'Proves the stored log, then serves it until SIGTERM or SIGINT: it answers what is under way, finishes the round,\n' +
     'publishes, and exits with 0 within 10 s; a second signal ends it at once. It never makes a log, and refuses one\n' +
-    'that it cannot prove. Log lines are JSON, on stderr.\n' +
+    'that it cannot prove, or that a witness knows a newer head of; until enough of them have said that they do not,\n' +
+    'it reads only. Log lines are JSON, on stderr.\n' +
     'A flag such as --max-queue is also NEWEL_MAX_QUEUE, and max_queue under serve in newel.json, in this order.',
   options: {
     data: DATA_OPTION,
     ...SETTING_OPTIONS,
+    'start-unwitnessed': {
+      help: 'write whether or not the witnesses agree; for this start only, and recorded',
+    },
+    'ignore-witness': {
+      value: 'NAME',
+      help: 'neither wait for this witness nor ask it, until the next start; recorded',
+      multiple: true,
+    },
     'accept-clock': { help: 'start although the clock is behind the last signed head; for this start only' },
   },
   positionals: [0, 0],
@@ -46,19 +55,27 @@ async function runServe(call: Call): Promise<number> {
     lines,
     env: terminal.env,
     acceptClock: call.has('accept-clock'),
+    startUnwitnessed: call.has('start-unwitnessed'),
+    ignoredWitnesses: call.texts('ignore-witness'),
   });
   const end = waitForEnd(service, lines);
-  await sayProtections(folder, settings, lines);
+  await sayProtections(folder, settings, service.witnesses, lines);
   const { url, vkey, listening } = service;
   lines.say('info', 'serving', { url, listening: `${listening.host}:${listening.port}`, vkey });
   return end;
 }
 
 /** What keeps a restored older copy of this log from forking it: said at every start. */
-async function sayProtections(folder: Folder, { guard }: ServeSettings, lines: Lines): Promise<void> {
+async function sayProtections(
+  folder: Folder,
+  { guard }: ServeSettings,
+  witnesses: number,
+  lines: Lines,
+): Promise<void> {
   const ownVolume = await isOnOwnVolume(guard, folder);
-  const fields = { guard, guard_on_own_volume: ownVolume, witnesses: 0 };
+  const fields = { guard, guard_on_own_volume: ownVolume, witnesses };
   if (ownVolume) lines.say('info', 'protected against rollback by a guard on a volume of its own', fields);
+  else if (witnesses > 0) lines.say('info', 'protected against rollback by its witnesses', fields);
   else {
     const what = 'not protected if this volume is rolled back: the guard is on it too, and nobody witnesses';
     lines.say('warn', what, fields);

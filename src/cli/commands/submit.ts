@@ -11,8 +11,9 @@ import { groupsOf } from '../event-groups.ts';
 import { readEvents } from '../event-texts.ts';
 import { EXIT } from '../exit-code.ts';
 import { openInput } from '../input-file.ts';
-import { LEVEL_OPTION, levelOf } from '../level-option.ts';
+import { LEVEL_OPTION, levelOf, waitOf } from '../level-option.ts';
 import { makeOutFolder } from '../out-folder.ts';
+import { pendingWords } from '../pending-words.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
 import { type Pending, pendingOf, sendGroup, sendWhole, type Submission } from '../submit-group.ts';
 import { bytesOf, SubmitMeter } from '../submit-progress.ts';
@@ -23,7 +24,7 @@ export const submit: Command = {
   name: 'submit',
   summary: 'send events to a log, and keep their receipts',
   usage: [
-    'FILE|- [--atomic] [--level witnessed] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]',
+    'FILE|- [--atomic] [--level witnessed [--wait S]] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]',
   ],
   about:
     'FILE holds one event, an event a line (NDJSON), or an array of events; - reads what is piped in. Events are sent in\n' +
@@ -31,12 +32,15 @@ export const submit: Command = {
     'DIR/<event_id>.receipt.json, for its owner alone: it holds the event. Stops at the first event that is not taken,\n' +
     'with all before it logged and none after it, and says how to go on; an event with an id can be sent again, however\n' +
     'often, and is logged once. With --atomic all events are logged or none, in one batch, which a log bounds.\n' +
+    'With --level witnessed the log waits for its witnesses: a receipt that has too few of them by then is written all the\n' +
+    'same, and says so; what is lacking is fetched later.\n' +
     'Exit codes: 1 an event was refused · 3 the file cannot be read, or the log not reached: send it again later ·\n' +
     '4 all are logged, and the level asked for is not reached yet (newel receipt upgrade)',
   options: {
     ...REMOTE_OPTIONS,
     ...TOKEN_OPTIONS,
     level: LEVEL_OPTION,
+    wait: { value: 'S', help: 'seconds that the log may wait for witnesses, 0 to 10 (default: 2)' },
     out: { value: 'DIR', help: 'the folder for receipts, made where it is missing (default: this one)' },
     atomic: { help: 'log all events of the file, or none of them' },
     skip: { value: 'COUNT', help: 'pass over as many events at the beginning of the file' },
@@ -49,14 +53,16 @@ async function runSubmit(call: Call): Promise<number> {
   const { terminal } = call;
   const [file = ''] = call.positionals;
   const level = levelOf(call, submit);
+  const waitS = waitOf(call, submit);
+  if (waitS !== undefined && level === 'signed') throw usage(submit, '--wait goes with --level witnessed');
   const skip = skipOf(call);
   const out = call.text('out') ?? '.';
   const newel = await openNewel(call);
   const folder = await makeOutFolder(resolve(terminal.cwd, out));
-  const progress: SubmitProgress = { read: 0, skipped: 0, logged: 0, below: 0, current: undefined };
+  const progress: SubmitProgress = { read: 0, skipped: 0, logged: 0, below: [], current: undefined };
   const meter = new SubmitMeter(terminal, await bytesOf(terminal, file));
   const store = new FileReceiptStore(folder);
-  const submission: Submission = { call, newel, store, level, file, out, meter, progress };
+  const submission: Submission = { call, newel, store, level, waitS, file, out, meter, progress };
   try {
     const events = eventsOf(submission, skip);
     if (call.has('atomic')) await submitWhole(submission, events);
@@ -66,13 +72,20 @@ async function runSubmit(call: Call): Promise<number> {
     meter.clear();
     if (!(error instanceof NewelError) || error.code === 'usage') throw error;
     if (error instanceof BatchRefusedError) return sayRefused(submission, error);
+    sayBelow(submission);
     return sayStopped(call, file, progress, error);
   }
   meter.clear();
-  if (progress.below === 0) return EXIT.ok;
+  return sayBelow(submission);
+}
+
+/** What is still to come, on stderr, and how to get it. The exit code of what is done. */
+function sayBelow({ call: { terminal }, out, level, progress: { below } }: Submission): number {
+  if (below.length === 0) return EXIT.ok;
+  const words = [...new Set(below.map(pendingWords))];
   const later = `newel receipt upgrade ${join(out, '*.receipt.json')}`;
   terminal.err.write(
-    `${formatCount(progress.below, 'receipt')} below the level asked for; later: ${printable(later)}\n`,
+    `${formatCount(below.length, 'receipt')} not ${level} yet: ${words.join('; ')}. Later: ${printable(later)}\n`,
   );
   return EXIT.below;
 }

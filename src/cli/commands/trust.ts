@@ -10,14 +10,15 @@ import type { Trust } from '../../client/trust.ts';
 import { hashBytes } from '../../core/hash.ts';
 import { NewelError } from '../../errors.ts';
 import { formatBase64 } from '../../formats/base64.ts';
-import { isJsonObject, type JsonObject, parseJson } from '../../formats/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../formats/json.ts';
 import { decodeUtf8, encodeUtf8 } from '../../formats/text.ts';
-import { formatKeyId, KEY_TYPE, parseVkey } from '../../formats/vkey.ts';
+import { formatKeyId, formatVkey, KEY_TYPE, parseVkey } from '../../formats/vkey.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
 import { checkLogStatement } from '../log-statement-check.ts';
 import { parseTrustOf } from '../pinned-trust.ts';
+import { policyChanges, quorumWords, vkeyChanges } from '../policy-words.ts';
 import { parsePublicUrl } from '../settings.ts';
 import { formatFields, paint, printable } from '../terminal.ts';
 
@@ -88,11 +89,14 @@ async function save(call: Call, path: string, text: string): Promise<boolean> {
   if (!call.has('force')) {
     const earlier = await readEarlier(path);
     if (earlier !== undefined) {
-      const differing = differingMembers(earlier, parseJson(text) as JsonObject);
+      const later = parseJson(text) as JsonObject;
+      const differing = differingMembers(earlier, later);
       if (differing.length === 0) return false;
+      const changes = differing.flatMap((name) => changesOf(name, earlier[name], later[name]));
+      const words = changes.length === 0 ? '' : ` (${changes.join('; ')})`;
       throw new NewelError(
         'inconsistent',
-        `${path} pins something else: ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}. Ask the operator why, by another way; then --force`,
+        `${path} pins something else: ${differing.join(', ')} ${differing.length === 1 ? 'differs' : 'differ'}${words}. Ask the operator why, by another way; then --force`,
       );
     }
   }
@@ -128,6 +132,16 @@ function differingMembers(one: JsonObject, other: JsonObject): string[] {
   );
 }
 
+/** How a member differs, of those that say whose signatures count. */
+function changesOf(name: string, was: JsonValue | undefined, is: JsonValue | undefined): string[] {
+  if (name === 'policy' && typeof was === 'string' && typeof is === 'string') return policyChanges(was, is);
+  return name === 'vkeys' ? vkeyChanges(textsOf(was), textsOf(is)) : [];
+}
+
+function textsOf(value: JsonValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
 interface Pin {
   readonly file: string;
   readonly isNew: boolean;
@@ -144,7 +158,8 @@ function print({ terminal, json }: Call, { file, isNew, url, named, checkpoint }
   const statementKeys = [...named.statementKeys.keys()];
   const otherUrl = isSameUrl(named.url, url) ? undefined : named.url;
   if (json) {
-    const keys = { vkeys, statement_keys: statementKeys, quorum: policy.quorum };
+    const witnesses = policy.witnesses.map(({ name, vkey }) => ({ name, vkey: formatVkey(vkey) }));
+    const keys = { vkeys, statement_keys: statementKeys, quorum: policy.quorum, witnesses };
     const tree = { tree_size: checkpoint.size, root_hash: formatBase64(checkpoint.root) };
     const urls = { url, named_url: named.url };
     const names = { origin, kind, ...urls, issuer: issuer ?? null };
@@ -161,7 +176,10 @@ function print({ terminal, json }: Call, { file, isNew, url, named, checkpoint }
       ...(issuer === undefined ? [] : [['issuer', printable(issuer)] as const]),
       ...vkeys.map((vkey) => ['log key', formatLogKey(vkey)] as const),
       ...statementKeys.map((kid) => ['statement key', kid] as const),
-      ['policy', `quorum ${policy.quorum}`],
+      ['policy', `quorum ${printable(quorumWords(policy))}`],
+      ...policy.witnesses.map(
+        ({ name, vkey }) => ['witness', `${printable(name)}  ${formatLogKey(formatVkey(vkey))}`] as const,
+      ),
       [
         'checked',
         `${mark} the log key signs the checkpoint of ${checkpoint.size}${kind === 'events' ? ', and leaf 0 names the statement keys' : ''}`,
@@ -180,6 +198,6 @@ function print({ terminal, json }: Call, { file, isNew, url, named, checkpoint }
 /** A key as people compare it: all of it where it is short, else its hash. */
 function formatLogKey(text: string): string {
   const { name, keyId, type } = parseVkey(text);
-  if (type === KEY_TYPE.ed25519) return printable(text);
+  if (type !== KEY_TYPE.mldsa44) return printable(text);
   return `${printable(name)}+${formatKeyId(keyId)} of type ${type}, SHA-256 ${formatBase64(hashBytes(encodeUtf8(text)))}`;
 }

@@ -1,5 +1,6 @@
 /** `newel verify`: whether receipts and evidence packs are true, offline. */
 
+import { isEvidence, parseEvidenceBundle } from '../../client/evidence-bundle.ts';
 import { checkPack } from '../../client/evidence-pack.ts';
 import type { Level } from '../../client/level.ts';
 import { checkPresentation } from '../../client/presentation.ts';
@@ -7,14 +8,23 @@ import { receiptOfParts } from '../../client/receipt-of-parts.ts';
 import { MAX_RECEIPT_BYTES, MAX_STATEMENT_CHARS } from '../../client/receipt.ts';
 import { checkReceipt, type ReceiptReport } from '../../client/report.ts';
 import type { Trust } from '../../client/trust.ts';
+import { NewelError } from '../../errors.ts';
+import { parseJson } from '../../formats/json.ts';
 import { decodeUtf8 } from '../../formats/text.ts';
 import { MAX_PROOF_BYTES } from '../../formats/tlog-proof.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { checkEach } from '../each-receipt.ts';
 import { nodeEd25519 } from '../ed25519-node.ts';
+import {
+  checkEvidence,
+  exitCodeOfEvidence,
+  formatEvidenceReport,
+  jsonOfEvidence,
+} from '../evidence-bundle-text.ts';
 import { readInput } from '../input-file.ts';
 import { formatJsonLine } from '../json-line.ts';
 import { LEVEL_OPTION, levelOf } from '../level-option.ts';
+import { nodeMldsa44 } from '../mldsa-node.ts';
 import { isPack, readPack } from '../pack-input.ts';
 import { exitCodeOfPack, formatPackReport, jsonOfPack } from '../pack-text.ts';
 import {
@@ -29,20 +39,21 @@ import { exitCodeOfReport, formatReport, jsonOfReport } from '../report-text.ts'
 
 export const verify: Command = {
   name: 'verify',
-  summary: 'check receipts and evidence packs, offline',
+  summary: 'check receipts and evidence, offline',
   usage: [
     'FILE… [--trust log.json] [--policy FILE] [--level witnessed]',
     'PACK_DIR|PACK.zip… [--trust log.json] [--audience A] [--nonce N]',
+    'FILE.evidence.json… [--trust log.json] [--policy FILE]',
     '--statement FILE --proof FILE [--presentation FILE] [--trust log.json] …',
   ],
   about:
     'Checks receipts under a trust file, five things each: the statement is signed by the log, its leaf commits to it, the\n' +
     'leaf is in the tree, the log signed the tree, and witnesses signed it too. Of an evidence pack (a folder or a zip that\n' +
     'newel disclose made) every event is checked so, for whom it was presented too, and every file against the manifest;\n' +
-    'without --trust under the trust file in the pack, whose keys are then printed, to be compared. Asks nobody. All files\n' +
-    'are checked, and the exit code is the gravest: 0 all holds · 1 something is false · 3 a file cannot be read, or is no\n' +
-    'receipt and no pack, so that nothing is claimed · 4 all is true, below the level asked for. With --json, one line for\n' +
-    'each file.',
+    'without --trust under the trust file in the pack, whose keys are then printed, to be compared. An evidence bundle, of a\n' +
+    'monitor or a witness, holds where it convicts: two signed heads that cannot both be true. Asks nobody. All files are\n' +
+    'checked, and the exit code is the gravest: 0 all holds · 1 something is false · 3 a file cannot be read, or is none of\n' +
+    'these, so that nothing is claimed · 4 all is true, below the level asked for. With --json, one line for each file.',
   options: {
     ...PINNED_TRUST_OPTIONS,
     level: LEVEL_OPTION,
@@ -84,9 +95,28 @@ async function runVerify(call: Call): Promise<number> {
     // What ./data happens to hold is for receipts: a pack is somebody else's.
     if (packs.has(file)) return verifyPack(call, file, level, isGiven ? pinned?.trust : undefined);
     const bytes = await readInput(terminal, file, 'a receipt', MAX_RECEIPT_BYTES);
+    if (claimsEvidence(bytes)) return verifyEvidence(call, file, bytes, pinned!.trust);
     const report = checkReceipt(bytes, { trust: pinned!.trust, level });
     return print(call, file, report, `receipt of ${report.eventId}`);
   });
+}
+
+/** Whether a file is an evidence bundle rather than a receipt: by its member `evidence`. What is no JSON is neither. */
+function claimsEvidence(bytes: Uint8Array): boolean {
+  try {
+    return isEvidence(parseJson(decodeUtf8(bytes)));
+  } catch (error) {
+    if (error instanceof NewelError) return false;
+    throw error;
+  }
+}
+
+function verifyEvidence({ terminal, json }: Call, file: string, bytes: Uint8Array, trust: Trust): number {
+  const report = checkEvidence(parseEvidenceBundle(bytes), trust);
+  terminal.out.write(
+    json ? formatJsonLine(jsonOfEvidence(file, report)) : formatEvidenceReport(terminal, report),
+  );
+  return exitCodeOfEvidence(report);
 }
 
 async function verifyPack(call: Call, file: string, level: Level, trust: Trust | undefined): Promise<number> {
@@ -94,7 +124,8 @@ async function verifyPack(call: Call, file: string, level: Level, trust: Trust |
   const policy = trust ? undefined : await readPolicy(call);
   const expected = { audience: call.text('audience'), nonce: call.text('nonce') };
   const files = await readPack(terminal, file);
-  const report = checkPack(files, { ...expected, trust, policy, level, ed25519: nodeEd25519 });
+  const arithmetic = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
+  const report = checkPack(files, { ...expected, ...arithmetic, trust, policy, level });
   if (!report.isPinned) terminal.err.write(formatOwnTrust(report.trust, file));
   terminal.out.write(json ? formatJsonLine(jsonOfPack(file, report)) : formatPackReport(terminal, report));
   return exitCodeOfPack(report);

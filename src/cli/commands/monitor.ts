@@ -1,0 +1,155 @@
+/** `newel monitor`: follows logs as a stranger, and says what is wrong with them. */
+
+import { resolve } from 'node:path';
+import { NewelError } from '../../errors.ts';
+import { type Call, type Command, usage } from '../command.ts';
+import { sayFinding, sayState } from '../monitor-findings.ts';
+import { MONITORED_LOG_OPTIONS, readMonitoredLogs, urlOf } from '../monitor-logs.ts';
+import { catchUpProgress } from '../monitor-progress.ts';
+import { runMonitor } from '../monitor-service.ts';
+import { type Address, parseAddress } from '../settings.ts';
+import { formatCount, printable } from '../terminal.ts';
+
+export const monitor: Command = {
+  name: 'monitor',
+  summary: 'follow logs, and prove it where they fork',
+  usage: [
+    '--data DIR [--trust log.json … | --log URL --vkey VKEY …] [--once]',
+    '--data DIR … [--witness NAME=URL …] [--peer URL …] [--listen ADDR] [--webhook URL] [--metrics ADDR]',
+  ],
+  about:
+    'Reads each log from its checkpoint, tiles and entry bundles alone: every head must extend the last one, every entry\n' +
+    'must hash to its place in the tree, heads must be fresh and have the lines that the policy asks for. Compares what it\n' +
+    'is shown with what witnesses (--witness, a monitoring prefix) have cosigned and peers have seen. Remembers all of it\n' +
+    'in DIR and goes on from there, whenever it was stopped.\n' +
+    'What can be proven is kept in DIR/evidence, for newel verify and for others. All else is an alert: it has a code, it\n' +
+    'proves nothing, and it is told again when it is over.\n' +
+    'Exit codes: 1 there is evidence in DIR/evidence · 3 no log could be read · 4 an alert stands · 0 none of these. With\n' +
+    '--once after one pass, without it after SIGTERM or SIGINT.',
+  options: {
+    data: { value: 'DIR', help: 'the folder of the monitor, made if missing' },
+    ...MONITORED_LOG_OPTIONS,
+    witness: {
+      value: 'NAME=URL',
+      help: 'a witness and its monitoring prefix; may be given several times',
+      multiple: true,
+    },
+    peer: {
+      value: 'URL',
+      help: 'a monitor or witness to exchange heads with; several times',
+      multiple: true,
+    },
+    listen: { value: 'HOST:PORT', help: 'exchange heads with whoever asks here' },
+    interval: { value: 'TIME', help: 'between two looks at a log: 10s, 1m (default: 10s)' },
+    'max-age': {
+      value: 'TIME',
+      help: 'how old a head may be (default: 30m by its signed times; 1d unchanged where it has none)',
+    },
+    webhook: { value: 'URL', help: 'where each finding is posted as JSON (default: NEWEL_MONITOR_WEBHOOK)' },
+    metrics: { value: 'HOST:PORT', help: 'serve /metrics for Prometheus here' },
+    once: { help: 'one pass over everything there is, then end' },
+  },
+  positionals: [0, 0],
+  run: runMonitorCommand,
+};
+
+const DEFAULT_INTERVAL = '10s';
+const MIN_INTERVAL_MS = 100;
+const MAX_TIME_MS = 365 * 86_400_000;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+async function runMonitorCommand(call: Call): Promise<number> {
+  const { terminal } = call;
+  const { err } = terminal;
+  const data = call.text('data');
+  if (data === undefined) throw usage(monitor, '--data is needed');
+  const intervalMs = parseTimeMs('interval', call.text('interval') ?? DEFAULT_INTERVAL);
+  const maxAge = call.text('max-age');
+  const witnesses = call.texts('witness').map(parseWitness);
+  const peers = call.texts('peer').map((text) => urlOf('--peer', text));
+  const listen = addressOf(call, 'listen');
+  const metrics = addressOf(call, 'metrics');
+  const webhook = webhookOf(call);
+  const maxAgeMs = maxAge === undefined ? undefined : parseTimeMs('max-age', maxAge);
+  const logs = await readMonitoredLogs(call);
+
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort(new Error('told to stop'));
+  for (const signal of SIGNALS) process.once(signal, onSignal);
+  const progress = catchUpProgress(terminal);
+  try {
+    const { code, followers } = await runMonitor({
+      dir: resolve(terminal.cwd, data),
+      logs,
+      witnesses,
+      peers,
+      intervalMs,
+      maxAgeMs,
+      webhook,
+      listen,
+      metrics,
+      once: call.has('once'),
+      signal: stop.signal,
+      onFinding(finding) {
+        progress.end();
+        sayFinding(terminal, call.json, finding);
+      },
+      onProgress: (origin, at) => progress.update(origin, at),
+      onTrouble(what) {
+        progress.end();
+        err.write(`newel: ${printable(what)}\n`);
+      },
+      onStarted({ gossip, metrics: metricsUrl }) {
+        if (call.has('once')) return;
+        const origins = logs.map(({ trust }) => printable(trust.origin)).join(', ');
+        err.write(
+          `following ${formatCount(logs.length, 'log')}, ${origins}; evidence will be in ${printable(data)}/evidence\n`,
+        );
+        if (gossip !== undefined) err.write(`exchanging heads at ${gossip}/v1/heads\n`);
+        if (metricsUrl !== undefined) err.write(`metrics at ${metricsUrl}/metrics\n`);
+      },
+    });
+    progress.end();
+    for (const follower of followers) sayState(terminal, call.json, follower);
+    return code;
+  } finally {
+    progress.end();
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+function parseWitness(text: string): { name: string; url: string } {
+  const at = text.indexOf('=');
+  if (at <= 0) throw usage(monitor, '--witness is not like NAME=https://witness.example');
+  return { name: text.slice(0, at), url: urlOf('--witness', text.slice(at + 1)) };
+}
+
+/** A webhook's URL may hold a secret: it is never printed. */
+function webhookOf(call: Call): string | undefined {
+  const { NEWEL_MONITOR_WEBHOOK: fromEnv } = call.terminal.env;
+  const text = call.text('webhook') ?? (fromEnv === '' ? undefined : fromEnv);
+  if (text === undefined) return undefined;
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw usage(monitor, 'the webhook is not an http or https URL');
+}
+
+function addressOf(call: Call, option: string): Address | undefined {
+  const text = call.text(option);
+  if (text === undefined) return undefined;
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw error instanceof NewelError ? usage(monitor, `--${option} ${error.message}`) : error;
+  }
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseTimeMs(option: string, text: string): number {
+  const [, digits, unit] = /^([1-9][0-9]{0,8})(ms|s|m|h|d)$/.exec(text) ?? [];
+  const timeMs = Number(digits) * UNITS_MS[unit ?? '']!;
+  if (digits === undefined || timeMs < MIN_INTERVAL_MS || timeMs > MAX_TIME_MS) {
+    throw usage(monitor, `--${option} is not a time like 10s, 5m or 1h, of at least ${MIN_INTERVAL_MS} ms`);
+  }
+  return timeMs;
+}

@@ -1,0 +1,235 @@
+/**
+ * A witness that is served: from opening its folder to letting go of it.
+ *
+ *   listen ─ read keys, logs ─ open and prove the database ─ serve ─┬─ stop()      answers what is under way, closes
+ *                                                                   └─ a write failed: closes; `ended` is `failed`
+ *
+ * Whoever serves more beside a witness (gossip) extends it: routes on the same socket, rows of its own in the same
+ * database, and something to close before that.
+ */
+
+import type { Hono } from 'hono';
+import { NewelError } from '../errors.ts';
+import { type CosignerKey } from '../formats/cosigner-key.ts';
+import { type Cosigner, ed25519Cosigner, mldsa44Cosigner } from '../formats/cosignature.ts';
+import { formatKeyId, formatVkey, KEY_TYPE } from '../formats/vkey.ts';
+import { listen, type Listening } from '../http/listen.ts';
+import { createWitnessApp } from '../http/witness.ts';
+import { openLevelStore } from '../storage/level.ts';
+import { type SetAside, setAside } from '../storage/set-aside.ts';
+import type { Store } from '../storage/store.ts';
+import { errorFields, type Lines } from '../telemetry/lines.ts';
+import { type KnownLogs, openKnownLogs } from '../witness/known-logs.ts';
+import type { ListSignal, CosigningSignal } from '../witness/signals.ts';
+import { openWitness, type Witness } from '../witness/witness.ts';
+import { nodeEd25519 } from './ed25519-node.ts';
+import { MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
+import type { End } from './service.ts';
+import type { Address } from './settings.ts';
+import { readWitnessKeys, type WitnessFolder } from './witness-folder.ts';
+
+export interface WitnessServiceOptions {
+  readonly folder: WitnessFolder;
+  /** Instead of the one in witness.json. */
+  readonly listen?: Address;
+  /** The path of the log list, instead of the folder's. */
+  readonly logs?: string;
+  readonly lines: Lines;
+  /** Called once, when all is open and before anything is served. */
+  readonly extend?: (opened: OpenedWitness) => Promise<WitnessExtension>;
+}
+
+/** What an extension may use. */
+export interface OpenedWitness {
+  readonly folder: WitnessFolder;
+  readonly witness: Witness;
+  readonly logs: KnownLogs;
+  /** The witness writes the keys 0x20 to 0x2f; heads have 0x30 to 0x3f. */
+  readonly store: Store;
+  readonly vkeys: readonly string[];
+  readonly lines: Lines;
+}
+
+export interface WitnessExtension {
+  /** Adds routes beside those of the witness. */
+  readonly addRoutes?: (app: Hono) => void;
+  readonly onSignal?: (signal: CosigningSignal) => void;
+  /** Before the database closes. */
+  close(): Promise<void>;
+}
+
+export interface WitnessService {
+  readonly listening: { readonly host: string; readonly port: number; readonly url: string };
+  /** `name+key id` of each key. */
+  readonly keys: readonly string[];
+  /** How many logs are listed. */
+  readonly logs: number;
+  stop(): Promise<End>;
+  readonly ended: Promise<End>;
+}
+
+/** How long requests under way may take once it ends. */
+const GRACE_MS = 5000;
+const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
+
+interface Opened {
+  socket?: Listening;
+  thread?: MldsaThread;
+  logs?: KnownLogs;
+  store?: Store;
+  witness?: Witness;
+  extension?: WitnessExtension;
+}
+
+/** Throws what `listen`, `readWitnessKeys`, `openKnownLogs` and `openWitness` throw; then nothing is left open. */
+export async function startWitness(options: WitnessServiceOptions): Promise<WitnessService> {
+  const { folder, lines, extend } = options;
+  const { paths } = folder;
+  const opened: Opened = {};
+  let resolveEnded: (end: End) => void;
+  const ended = new Promise<End>((resolve) => (resolveEnded = resolve));
+  let state: 'starting' | 'serving' | 'ending' = 'starting';
+  let failed = false;
+  const end = (): Promise<End> => {
+    if (state !== 'ending') {
+      state = 'ending';
+      void closeAll(opened, lines).then((clean) => resolveEnded(clean && !failed ? 'stopped' : 'failed'));
+    }
+    return ended;
+  };
+
+  try {
+    const socket = await listen(options.listen ?? folder.listen);
+    opened.socket = socket;
+    const keys = await readWitnessKeys(folder);
+    const logs = await openKnownLogs(options.logs ?? paths.logs, {
+      arithmetic: ARITHMETIC,
+      onSignal: (signal) => sayList(lines, signal),
+    });
+    opened.logs = logs;
+    if (keys.some(({ vkey }) => vkey.type === KEY_TYPE.mldsa44)) opened.thread = new MldsaThread();
+    const { store, aside } = await openStore(folder);
+    opened.store = store;
+    const witness = await openWitness({
+      identity: folder,
+      store,
+      cosigners: keys.map((key) => cosignerOf(key, opened.thread)),
+      logs,
+      arithmetic: ARITHMETIC,
+      onSignal: (signal) => {
+        saySignal(lines, signal);
+        opened.extension?.onSignal?.(signal);
+        if (signal.event !== 'fatal') return;
+        failed = true;
+        if (state === 'serving') void end();
+      },
+    });
+    opened.witness = witness;
+    await aside.dropAll();
+    const vkeys = keys.map(({ vkey }) => formatVkey(vkey));
+    const extension = await extend?.({ folder, witness, logs, store, vkeys, lines });
+    if (extension) opened.extension = extension;
+    const { addRoutes } = extension ?? {};
+    const app = createWitnessApp({
+      witness,
+      onRequest: (request) => lines.request(request),
+      onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
+      ...(addRoutes ? { addRoutes } : {}),
+    });
+    socket.serve(app);
+    state = 'serving';
+    if (failed) void end();
+    const { host, port, url } = socket;
+    return {
+      listening: { host, port, url },
+      keys: keys.map(({ vkey }) => `${vkey.name}+${formatKeyId(vkey.keyId)}`),
+      logs: [...logs.all()].length,
+      stop: end,
+      ended,
+    };
+  } catch (error) {
+    await closeAll(opened, lines);
+    throw error;
+  }
+}
+
+function cosignerOf({ vkey, seed }: CosignerKey, thread: MldsaThread | undefined): Cosigner {
+  if (vkey.type !== KEY_TYPE.mldsa44) return ed25519Cosigner(vkey.name, seed, nodeEd25519);
+  if (!thread) throw new Error('bug: no thread to sign in');
+  return mldsa44Cosigner(vkey, (message) => thread.sign(seed, message));
+}
+
+/** A database that is missing is not made: what it cosigned would be forgotten. */
+async function openStore({ paths }: WitnessFolder): Promise<{ store: Store; aside: SetAside }> {
+  let aside: SetAside | undefined;
+  try {
+    aside = await setAside(paths.db);
+    return { store: await openLevelStore(paths.db, { create: false }), aside };
+  } catch (cause) {
+    // Nothing was opened, unless LevelDB itself refused it as damaged.
+    const isRefused = cause instanceof NewelError && cause.code === 'log_refused';
+    if (!isRefused) await aside?.drop();
+    if (cause instanceof NewelError && cause.code !== 'log_missing') throw cause;
+    throw new NewelError(
+      'log_missing',
+      `there is no database in ${paths.db}, though ${paths.config} is there: bring back a whole copy of the newest ` +
+        'folder. Without it the witness does not know what it has cosigned, and its keys must not sign any more',
+      { cause },
+    );
+  }
+}
+
+function saySignal(lines: Lines, signal: CosigningSignal): void {
+  switch (signal.event) {
+    case 'opened': {
+      const { origins, commits, durationMs } = signal;
+      const fields = { origins, commits, duration_ms: Math.round(durationMs) };
+      return lines.say('info', 'what was cosigned is read and whole', fields);
+    }
+    case 'cosigned':
+      return lines.say('debug', 'cosigned', { origin: signal.origin, size: signal.size });
+    case 'fork': {
+      const { origin, size } = signal;
+      return lines.say('error', 'a log has signed two trees of one size: it is forked', { origin, size });
+    }
+    case 'clock_behind':
+      return lines.say(
+        'error',
+        'the clock is behind the last cosignature: nothing is signed until it has caught up',
+        {
+          origin: signal.origin,
+          behind_s: signal.behindS,
+        },
+      );
+    case 'fatal': {
+      const what = 'a write failed or a read met damage: the witness has stopped, start it again to find out';
+      return lines.say('error', what, errorFields(signal.error));
+    }
+  }
+}
+
+function sayList(lines: Lines, signal: ListSignal): void {
+  if (signal.event === 'list_read') return lines.say('info', 'log list read', { logs: signal.logs });
+  lines.say('error', 'log list not readable: the last good one stays in force', errorFields(signal.error));
+}
+
+/** Nothing new comes in before what came is answered. Returns whether all closed well. */
+async function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
+  const { socket, thread, logs, store, witness, extension } = opened;
+  let clean = true;
+  const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
+    try {
+      await closing;
+    } catch (error) {
+      clean = false;
+      lines.say('error', `${what} did not close well`, errorFields(error));
+    }
+  };
+  await close('the socket', socket?.close(GRACE_MS));
+  logs?.close();
+  await close('what is served beside the witness', extension?.close());
+  await close('the witness', witness?.close());
+  await close('the thread that signs', thread?.close());
+  await close('the database', store?.close());
+  return clean;
+}

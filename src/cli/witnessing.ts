@@ -1,0 +1,222 @@
+/**
+ * The witnesses of a served log: whom its policies name, how they are asked, and whether they agree that it may go on.
+ *
+ *   open and prove ─ attach ─ agree ─┬─ nobody knows of anything newer ─→ the log writes
+ *                                    ├─ some do not answer ─→ it reads only, and they are asked again
+ *                                    └─ one knows a larger tree, or another one ─→ refused
+ */
+
+import { NewelError } from '../errors.ts';
+import { proveConsistency } from '../core/proof.ts';
+import { readRoot } from '../core/tree.ts';
+import { cosignatureVerifier } from '../formats/cosignature.ts';
+import { parseNote } from '../formats/note.ts';
+import type { Policy, PolicyWitness } from '../formats/tlog-policy.ts';
+import type { Site } from '../http/app.ts';
+import { systemClock } from '../log/clock.ts';
+import { PUBLIC_DEADLINE_MS } from '../log/limits.ts';
+import type { Asking, HeadToCosign, Log, SlotPolicy, WitnessedSlot } from '../log/log.ts';
+import type { Lines } from '../telemetry/lines.ts';
+import { intersectsEveryQuorum } from '../witness/agreement.ts';
+import { type WitnessConflict, Witnesses } from '../witness/ask.ts';
+import { nodeEd25519 } from './ed25519-node.ts';
+import { nodeMldsa44 } from './mldsa-node.ts';
+import type { Policies } from './policies.ts';
+import type { ServeSettings } from './settings.ts';
+
+export interface WitnessingParts {
+  readonly origin: string;
+  readonly policies: Policies;
+  readonly settings: Pick<ServeSettings, 'witnessIntervalMs' | 'witnessDeadlineMs' | 'publicRequestsPerDay'>;
+  /** Names of witnesses that this process neither waits for nor asks. */
+  readonly ignored: ReadonlySet<string>;
+  readonly lines: Lines;
+}
+
+/** How long a witness may take at the start, and how soon those that did not answer are asked again. */
+const AGREE_MS = 5000;
+const AGAIN_MS = 1000;
+const AGAIN_AT_MOST_MS = 30_000;
+const DAY_MS = 86_400_000;
+/** Of a budget, what askings may use: the rest is for those that have to be made twice. */
+const BUDGET_SHARE = 0.8;
+
+const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
+
+export class Witnessing implements Asking {
+  readonly slots: Readonly<Partial<Record<WitnessedSlot, SlotPolicy>>>;
+  readonly #parts: WitnessingParts;
+  /** Names of those that are asked, by the name of the link that reaches them: one link for one URL. */
+  readonly #names = new Map<string, readonly string[]>();
+  #log: Log | undefined;
+  #witnesses: Witnesses | undefined;
+  #isStopped = false;
+  #wake: (() => void) | undefined;
+
+  constructor(parts: WitnessingParts) {
+    this.#parts = parts;
+    const { policies, settings } = parts;
+    const { witnessIntervalMs, witnessDeadlineMs, publicRequestsPerDay } = settings;
+    this.slots = {
+      fast: { policy: policies.fast.policy, deadlineMs: witnessDeadlineMs, intervalMs: witnessIntervalMs },
+      ...(policies.public && {
+        public: {
+          policy: policies.public.policy,
+          deadlineMs: PUBLIC_DEADLINE_MS,
+          intervalMs: DAY_MS / (BUDGET_SHARE * publicRequestsPerDay),
+        },
+      }),
+    };
+  }
+
+  /** Whether somebody has to agree before the log may write. */
+  get isNeeded(): boolean {
+    return this.#deciding !== undefined;
+  }
+
+  /** The log whose heads are cosigned, and the sizes that its witnesses have cosigned last. */
+  attach(log: Log, sizes: ReadonlyMap<string, number>): void {
+    const { origin, policies, settings, ignored } = this.#parts;
+    const fast = new Set(policies.fast.policy.witnesses.map(({ name }) => name));
+    const byUrl = new Map<string, PolicyWitness[]>();
+    for (const witness of policies.witnesses) {
+      if (witness.url === undefined || ignored.has(witness.name)) continue;
+      byUrl.set(witness.url, [...(byUrl.get(witness.url) ?? []), witness]);
+    }
+    const witnesses = [...byUrl].map(([url, members]) => {
+      const name = members[0]!.name;
+      this.#names.set(
+        name,
+        members.map((member) => member.name),
+      );
+      return {
+        name,
+        url,
+        verifiers: members.map(({ vkey }) => cosignatureVerifier(vkey, ARITHMETIC)),
+        ...(!members.some((member) => fast.has(member.name)) && {
+          requestsPerDay: settings.publicRequestsPerDay,
+        }),
+      };
+    });
+    this.#log = log;
+    this.#witnesses = new Witnesses({
+      origin,
+      witnesses,
+      sizes,
+      clock: systemClock,
+      proveConsistency: (old, size) => proveConsistency(old, size, log.hashes(size)),
+      rootOf: (size) => readRoot(size, log.hashes(size)),
+      recentSizes: () => log.recentSizes(),
+      onSignal: (signal) => this.#parts.lines.witnesses(signal),
+    });
+  }
+
+  async ask(slot: WitnessedSlot, head: HeadToCosign, call: Parameters<Asking['ask']>[2]): Promise<void> {
+    const log = this.#log!;
+    const wanted = new Set(this.slots[slot]!.policy.witnesses.map(({ name }) => name));
+    const names = [...this.#names].filter(([, members]) => members.some((name) => wanted.has(name)));
+    await this.#witnesses!.ask(
+      names.map(([name]) => name),
+      head,
+      {
+        ...call,
+        largestSize: () => log.revealed.size,
+        onConflict: (conflict) => log.halt(conflictError(conflict)),
+      },
+    );
+  }
+
+  sizes(): ReadonlyMap<string, number> {
+    return this.#witnesses?.sizes() ?? new Map();
+  }
+
+  reachable(): ReadonlySet<string> {
+    const states = this.#witnesses?.states ?? [];
+    const up = states.filter(({ state }) => state === 'ok' || state === 'unknown' || state === 'failing');
+    return new Set(up.flatMap(({ name }) => this.#names.get(name) ?? []));
+  }
+
+  /** What is known of each, for `/readyz`. */
+  states(): ReturnType<NonNullable<Site['witnesses']>> {
+    const states = this.#witnesses?.states ?? [];
+    return states.map(({ name, state, size, why }) => ({
+      name,
+      state,
+      size,
+      ...(why !== undefined && { why }),
+    }));
+  }
+
+  /**
+   * Asks all of them for the newest head: whether those that agree are enough for nobody to have met the policy with
+   * another. Rejects with `log_refused` where one of them contradicts.
+   */
+  async tryAgree(): Promise<boolean> {
+    const { lines, ignored } = this.#parts;
+    const head = headOf(this.#log!);
+    if (head.size === 0) return true;
+    const asked = { timeoutMs: AGREE_MS, ignore: new Set<string>() };
+    const { agreed, conflicts, silent } = await this.#witnesses!.agree(head, asked);
+    const [conflict] = conflicts;
+    if (conflict) throw conflictError(conflict);
+    const names = new Set([...ignored, ...agreed.flatMap((name) => this.#names.get(name) ?? [])]);
+    const policy = this.#deciding;
+    if (!policy || intersectsEveryQuorum(policy, names)) {
+      lines.say('info', 'the witnesses know of no newer head', { size: head.size, agreed });
+      return true;
+    }
+    const withoutUrl = policy.witnesses
+      .filter(({ url }) => url === undefined)
+      .map(({ name }) => `${name}: no URL`);
+    lines.say('warn', 'reading only: too few witnesses have said that they know of no newer head', {
+      size: head.size,
+      agreed,
+      silent: [...silent.map(({ name, why }) => `${name}: ${why}`), ...withoutUrl],
+    });
+    return false;
+  }
+
+  /** Asks again until they agree. Resolves to `false` where that is stopped. */
+  async agreeLater(): Promise<boolean> {
+    for (let pauseMs = AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
+      await this.#pause(pauseMs);
+      if (this.#isStopped) return false;
+      if (await this.tryAgree()) return !this.#isStopped;
+    }
+  }
+
+  stopAgreeing(): void {
+    this.#isStopped = true;
+    this.#wake?.();
+  }
+
+  async close(): Promise<void> {
+    await this.#witnesses?.close();
+  }
+
+  /** The policy whose witnesses have to agree: the one that receipts wait for, or else the public one. */
+  get #deciding(): Policy | undefined {
+    const { fast, public: open } = this.#parts.policies;
+    return [fast.policy, open?.policy].find((policy) => policy && policy.quorum !== 'none');
+  }
+
+  async #pause(durationMs: number): Promise<void> {
+    if (this.#isStopped) return;
+    await new Promise<void>((resolve) => {
+      const cancel = systemClock.after(durationMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+function headOf({ revealed }: Log): HeadToCosign {
+  const { size, root, checkpoint } = revealed;
+  return { size, root, checkpoint, text: parseNote(checkpoint).text };
+}
+
+function conflictError({ message }: WitnessConflict): NewelError {
+  return new NewelError('log_refused', message);
+}

@@ -1,0 +1,185 @@
+/**
+ * The routes of a witness (C2SP tlog-witness). What is answered is decided in `witness/`; here it becomes HTTP.
+ *
+ *   POST /add-checkpoint                   200 signature lines · 409 text/x.tlog.size · else a reason in a line of text
+ *   POST /sign-subtree                     200 signature lines · else a reason
+ *   GET  /<SHA-256 of the origin>/checkpoint    200 the checkpoint cosigned last · 404
+ *   GET  /healthz  /readyz
+ *
+ * How much work is under way at once is bounded, in requests and in bytes that have arrived, whoever sends them: beyond it
+ * the answer is 503. Both prefixes of the specification are the root; a proxy may put others before it.
+ */
+
+import { type Context, Hono } from 'hono';
+import { concatBytes } from '../core/bytes.ts';
+import { NewelError } from '../errors.ts';
+import {
+  type AddCheckpointAnswer,
+  MAX_WITNESS_BODY_BYTES,
+  type SignSubtreeAnswer,
+  type Witness,
+} from '../witness/witness.ts';
+import { declaredLength, tooLarge } from './body.ts';
+import { bodyChunks, cappedChunks } from './body-chunks.ts';
+import { CACHE, type Init, initOf, NOSNIFF, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
+import { type Handler, signalled } from './route.ts';
+import type { AnsweredRequest } from './signals.ts';
+import { pathOf, queryOf, targetOf } from './target.ts';
+
+export interface WitnessSite {
+  readonly witness: Witness;
+  /** Requests that may be under way; 2,048 by default. */
+  readonly maxRequests?: number;
+  /** Bytes of bodies that may be held; 64 MiB by default. */
+  readonly maxBytes?: number;
+  /** Told of each request when its answer is made. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+  /** Told of each failure that is not the client's. By default it goes to the console. */
+  readonly onError?: (error: unknown) => void;
+  /** Adds routes beside those of a witness. */
+  readonly addRoutes?: (app: Hono) => void;
+}
+
+const MAX_REQUESTS = 2048;
+const MAX_BYTES: number = 64 * 2 ** 20;
+const HEADERS = { 'Cache-Control': CACHE.none, ...NOSNIFF } as const;
+const SIZE_TYPE = 'text/x.tlog.size';
+const ORIGIN_HASH = /^[0-9a-f]{64}$/;
+const METHODS = ['GET', 'POST'] as const;
+
+export function createWitnessApp(site: WitnessSite): Hono {
+  const { witness, onRequest } = site;
+  const app = new Hono({ getPath: (request, options) => pathOf(targetOf(request, options?.env)) });
+  const room = new Room(site);
+  const add = (method: 'GET' | 'POST', path: string, handler: Handler): void => {
+    const handle: Handler = async (c) => {
+      try {
+        return await handler(c);
+      } catch (error) {
+        return respondFailure(c, site, error);
+      }
+    };
+    app.on(method, path, onRequest ? signalled(handle, path, onRequest) : handle);
+  };
+  const addCall = (path: string, call: Call): void =>
+    add('POST', path, async (c) => {
+      queryOf(c, []);
+      return respondAnswer(c, await room.run(c, call));
+    });
+
+  addCall('/add-checkpoint', (body) => witness.addCheckpoint(body));
+  const { signSubtree } = witness;
+  if (signSubtree) addCall('/sign-subtree', (body) => signSubtree(body));
+  add('GET', '/:origin/checkpoint', async (c) => {
+    queryOf(c, []);
+    const origin = c.req.param('origin') ?? '';
+    const note = ORIGIN_HASH.test(origin) ? await witness.latest(origin) : undefined;
+    if (!note)
+      return respondLine(c, 404, 'no checkpoint of such an origin was cosigned here', PUBLIC_HEADERS);
+    return respond(c, note, TEXT_INIT.short);
+  });
+  add('GET', '/healthz', (c) => respondLine(c, 200, 'alive'));
+  add('GET', '/readyz', (c) =>
+    witness.ready ? respondLine(c, 200, 'ready') : respondLine(c, 503, 'the witness does not sign any more'),
+  );
+  site.addRoutes?.(app);
+  const answer: Handler = (c) => respondUnrouted(c, app);
+  app.notFound(onRequest ? signalled(answer, '*', onRequest) : answer);
+  return app;
+}
+
+type Answer = AddCheckpointAnswer | SignSubtreeAnswer;
+type Call = (body: Uint8Array) => Promise<Answer>;
+
+/** What is under way. Bytes count as they arrive, so that who only promises them takes nobody's place. */
+class Room {
+  readonly #maxRequests: number;
+  readonly #maxBytes: number;
+  #requests = 0;
+  #bytes = 0;
+
+  constructor({ maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES }: WitnessSite) {
+    this.#maxRequests = maxRequests;
+    this.#maxBytes = maxBytes;
+  }
+
+  async run(c: Context, call: Call): Promise<Answer> {
+    if (this.#requests >= this.#maxRequests) return FULL;
+    let held = 0;
+    this.#requests += 1;
+    const chunks: Uint8Array[] = [];
+    const body = bodyChunks(c);
+    try {
+      declaredLength(c, MAX_WITNESS_BODY_BYTES);
+      const capped = cappedChunks(body, MAX_WITNESS_BODY_BYTES, () => tooLarge(MAX_WITNESS_BODY_BYTES));
+      for (let chunk = await capped.next(); chunk; chunk = await capped.next()) {
+        if (this.#bytes + chunk.length > this.#maxBytes) return FULL;
+        held += chunk.length;
+        this.#bytes += chunk.length;
+        chunks.push(chunk);
+      }
+      return await call(concatBytes(...chunks));
+    } finally {
+      body.release();
+      this.#bytes -= held;
+      this.#requests -= 1;
+    }
+  }
+}
+
+const FULL: Answer = {
+  status: 503,
+  reason: 'more is under way than this witness takes at a time',
+  retryAfterS: 1,
+};
+
+const COSIGNED: Init = lineInit(200);
+
+function respondAnswer(c: Context, answer: Answer): Response {
+  switch (answer.status) {
+    case 200:
+      return respond(c, answer.lines, COSIGNED);
+    case 409:
+      return respond(c, `${answer.size}\n`, initOf(409, { ...HEADERS, 'Content-Type': SIZE_TYPE }));
+    case 429:
+    case 503:
+      return respondLine(c, answer.status, answer.reason, { 'Retry-After': String(answer.retryAfterS) });
+    case 400:
+    case 403:
+    case 404:
+    case 413:
+    case 422:
+      return respondLine(c, answer.status, answer.reason);
+  }
+}
+
+function respondFailure(c: Context, site: WitnessSite, error: unknown): Response {
+  if (error instanceof NewelError) {
+    if (error.code === 'malformed') return respondLine(c, 400, error.message);
+    if (error.code === 'too_large') return respondLine(c, 413, error.message);
+    if (error.code === 'storage_failed') return respondLine(c, 503, error.message, { 'Retry-After': '10' });
+  }
+  if (site.onError) site.onError(error);
+  else console.error(error);
+  return respondLine(c, 500, 'the witness failed; the request may be right');
+}
+
+function respondUnrouted(c: Context, app: Hono): Response {
+  const methods = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
+  if (methods.length === 0) return respondLine(c, 404, 'there is nothing at this path');
+  const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  return respondLine(c, 405, `this path takes ${allow}`, { Allow: allow });
+}
+
+function lineInit(status: number, headers: Readonly<Record<string, string>> = {}): Init {
+  return initOf(status, { 'Content-Type': TEXT, ...HEADERS, ...headers });
+}
+
+function respondLine(
+  c: Context,
+  status: number,
+  line: string,
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  return respond(c, `${line}\n`, lineInit(status, headers));
+}

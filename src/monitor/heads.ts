@@ -1,0 +1,156 @@
+/**
+ * The heads of up to 64 logs, kept and compared with each other, for whoever gossips: a head that somebody shows is
+ * verified, compared, and answered with the newest one that is known, or with the evidence that both cannot be.
+ *
+ *   take         from a source that is configured: the log, a witness, a peer that was asked
+ *   takePosted   from a stranger, at a bounded rate, and of no effect on what is known but by what is proven
+ *
+ * All that was answered is on the disk before.
+ */
+
+import { hashBytes } from '../core/hash.ts';
+import { type EvidenceBundle, parseEvidenceBundle } from '../client/evidence-bundle.ts';
+import type { VerifiedEvidence } from '../client/verify-evidence.ts';
+import { NewelError } from '../errors.ts';
+import { parseCheckpointWithExtensions } from '../formats/checkpoint.ts';
+import { formatHex } from '../formats/hex.ts';
+import { parseNote } from '../formats/note.ts';
+import { encodeUtf8 } from '../formats/text.ts';
+import type { Store } from '../storage/store.ts';
+import type { GossipedLog, HeadsSignal } from './gossiped-log.ts';
+import { HeadRows } from './head-rows.ts';
+import { type HeadAnswer, OriginHeads } from './origin-heads.ts';
+import { Posters, type PostLimits } from './posters.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export { type GossipedLog, gossipedLog, type HeadsSignal } from './gossiped-log.ts';
+export type { HeadAnswer, KeptHead } from './origin-heads.ts';
+
+/** Logs whose heads one process keeps. */
+export const MAX_ORIGINS = 64;
+/** Comparisons of heads of strangers that read tiles, a second, of one log. */
+const TILE_READS = { perS: 4, burst: 16, unit: 'comparisons' } as const;
+
+/** SHA-256 of an origin, 64 lower-case hex digits: what its heads are filed under. */
+export function originHashOf(origin: string): string {
+  return formatHex(hashBytes(encodeUtf8(origin)));
+}
+
+export interface HeadsOptions {
+  readonly store: Store;
+  readonly logs: readonly GossipedLog[];
+  readonly onSignal?: (signal: HeadsSignal) => void;
+  readonly postLimits?: Partial<PostLimits>;
+  /** Milliseconds since 1970, UTC. */
+  readonly now?: () => number;
+  /** Milliseconds that never go back. */
+  readonly elapsed?: () => number;
+}
+
+/** Reads what is kept of the logs. Throws `usage` for more than 64 of them, `storage_failed`. */
+export async function openHeads(options: HeadsOptions): Promise<Heads> {
+  const heads = new Heads(options);
+  for (const log of options.logs) await heads.follow(log);
+  return heads;
+}
+
+export class Heads {
+  readonly #rows: HeadRows;
+  readonly #listeners = new Set<(signal: HeadsSignal) => void>();
+  readonly #now: () => number;
+  readonly #elapsed: () => number;
+  readonly #posters: Posters;
+  /** By the hex of SHA-256 of their origin. */
+  readonly #origins = new Map<string, OriginHeads>();
+
+  /** Follows nothing yet: `openHeads` is what reads. */
+  constructor({ store, onSignal, postLimits, now, elapsed }: HeadsOptions) {
+    this.#rows = new HeadRows(store);
+    if (onSignal) this.#listeners.add(onSignal);
+    this.#now = now ?? Date.now;
+    this.#elapsed = elapsed ?? ((): number => performance.now());
+    this.#posters = new Posters(this.#elapsed, postLimits);
+  }
+
+  /** Follows a log from now on; of one that is followed, takes its keys and sources anew. Throws `usage` at the 65th. */
+  async follow(log: GossipedLog): Promise<void> {
+    const name = originHashOf(log.origin);
+    const known = this.#origins.get(name);
+    if (known) {
+      known.log = log;
+      return;
+    }
+    if (this.#origins.size >= MAX_ORIGINS) {
+      throw new NewelError('usage', `heads of at most ${MAX_ORIGINS} logs are kept and exchanged`);
+    }
+    const origin = new OriginHeads(log, {
+      rows: this.#rows,
+      originHash: hashBytes(encodeUtf8(log.origin)),
+      now: this.#now,
+      tileReads: new TokenBucket({ ...TILE_READS, elapsed: this.#elapsed }),
+      onSignal: (signal) => {
+        for (const listener of this.#listeners) listener(signal);
+      },
+    });
+    await origin.load();
+    this.#origins.set(name, origin);
+  }
+
+  /** Has one more told of what happens. Returns how to end that. */
+  subscribe(listener: (signal: HeadsSignal) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The origins that are followed, by the hex of their SHA-256. */
+  get origins(): ReadonlyMap<string, OriginHeads> {
+    return this.#origins;
+  }
+
+  /**
+   * Takes a signed head from a source that is configured, under its name. Throws `malformed`, `too_large`, `not_found` for
+   * an origin that is not followed, `signer_unknown`, `signature_invalid`, `storage_failed`.
+   */
+  async take(note: Uint8Array, source: string): Promise<HeadAnswer> {
+    return this.#originOf(note).take(note, source);
+  }
+
+  /** Whether a stranger at this address may post a head now: the class to post it under. Throws `rate_limited`. */
+  admit(address: string | undefined): string {
+    return this.#posters.admit(address);
+  }
+
+  /** Takes a signed head from a stranger, by what `admit` has returned. Throws as `take`. */
+  async takePosted(note: Uint8Array, poster: string): Promise<HeadAnswer> {
+    return this.#originOf(note).take(note, '', poster);
+  }
+
+  /**
+   * Keeps evidence that somebody else has found, and tells of it. Throws `malformed`, `too_large`, `not_found`, and what
+   * `verifyEvidenceBundle` throws where it does not convict.
+   */
+  async takeEvidence(evidence: EvidenceBundle | Uint8Array): Promise<VerifiedEvidence> {
+    const bundle = evidence instanceof Uint8Array ? parseEvidenceBundle(evidence) : evidence;
+    return this.#followed(bundle.origin).addEvidence(bundle);
+  }
+
+  /** The newest head of an origin by the 64 hex digits of its SHA-256; `undefined` where there is none. */
+  async newest(originHash: string): Promise<Uint8Array | undefined> {
+    return this.#origins.get(originHash)?.newest?.checkpoint;
+  }
+
+  /** Tries again what could not be decided. */
+  async retry(): Promise<void> {
+    for (const origin of this.#origins.values()) await origin.retry();
+  }
+
+  #originOf(note: Uint8Array): OriginHeads {
+    return this.#followed(parseCheckpointWithExtensions(parseNote(note).text).origin);
+  }
+
+  #followed(origin: string): OriginHeads {
+    const found = this.#origins.get(originHashOf(origin));
+    if (!found) throw new NewelError('not_found', 'the log of this origin is not followed here');
+    return found;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Follows many logs, each at its own pace, until told to stop or, of one pass, until all is verified that there is.
+ *
+ *   log ─ poll ─ what its witnesses have cosigned ─ catch up, until the next poll is due ─┐
+ *    ▲                                                                                   │
+ *    └──────────────────────────────────── pause ◀───────────────────────────────────────┘
+ *
+ * Peers are asked beside that, of all logs (`Gossip`). Whatever proves something is kept in the evidence folder.
+ */
+
+import { pause } from '../client/pause.ts';
+import type { EvidenceBundle } from '../client/evidence-bundle.ts';
+import type { Store } from '../storage/store.ts';
+import type { Alerts } from './alerts.ts';
+import type { EvidenceFolder, KeptEvidence } from './evidence-folder.ts';
+import type { FollowedHead } from './followed-head.ts';
+import type { FollowedLog } from './followed-log.ts';
+import { Follower } from './follower.ts';
+import { Gossip, type GossipPeer, type GossipSignal } from './gossip-peers.ts';
+import { gossipedLog, type Heads, openHeads } from './heads.ts';
+import { type MonitoredWitness, WitnessHeads } from './witness-heads.ts';
+
+export interface MonitorOptions {
+  readonly logs: readonly FollowedLog[];
+  readonly store: Store;
+  readonly evidence: EvidenceFolder;
+  readonly alerts: Alerts;
+  readonly witnesses?: readonly MonitoredWitness[];
+  readonly peers?: readonly GossipPeer[];
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  readonly fetch?: typeof globalThis.fetch;
+  readonly onEvidence?: (log: FollowedLog, kept: KeptEvidence) => void;
+  readonly onHead?: (log: FollowedLog, head: FollowedHead) => void;
+  readonly onProgress?: (log: FollowedLog, at: { readonly done: number; readonly total: number }) => void;
+}
+
+/** So much of the interval, more or less, that many monitors do not ask at the same moment. */
+const JITTER = 0.1;
+/** Of one pass, how often the log is asked again while others know of a larger head. */
+const AGAIN_MS = 1000;
+
+interface Following {
+  readonly follower: Follower;
+  readonly witnesses: WitnessHeads;
+}
+
+export class Monitor {
+  /** What the logs, their witnesses and peers have shown: for whoever asks by gossip too. */
+  readonly heads: Heads;
+  readonly #options: MonitorOptions;
+  readonly #following: readonly Following[];
+  readonly #gossip: Gossip;
+  /** Ends everything when something of ours fails. */
+  readonly #failed = new AbortController();
+  #keeping: Promise<void> = Promise.resolve();
+
+  private constructor(options: MonitorOptions, followers: readonly Follower[], heads: Heads) {
+    const { alerts, witnesses = [], peers = [], now, intervalMs, fetch } = options;
+    this.#options = options;
+    this.heads = heads;
+    this.#following = followers.map((follower) => ({
+      follower,
+      witnesses: new WitnessHeads({ follower, heads, alerts, witnesses, now }),
+    }));
+    this.#gossip = new Gossip({
+      heads,
+      peers,
+      intervalMs,
+      ...(fetch && { fetch }),
+      onSignal: (signal) => this.#hear(signal),
+    });
+  }
+
+  /**
+   * Reads what is remembered of each log. Throws `log_refused` where that is damaged, or signed by keys that are not trusted,
+   * `usage` for more logs than heads are kept of, `storage_failed`.
+   */
+  static async open(options: MonitorOptions): Promise<Monitor> {
+    const { store, alerts, now, onHead, onProgress } = options;
+    const convict = (log: FollowedLog, bundle: EvidenceBundle): Promise<void> => keep(options, log, bundle);
+    const followers: Follower[] = [];
+    for (const log of options.logs) {
+      followers.push(await Follower.open({ log, store, alerts, now, convict, onHead, onProgress }));
+    }
+    const logs = options.logs.map(({ trust, source }) => gossipedLog(trust, source));
+    return new Monitor(options, followers, await openHeads({ store, logs, now }));
+  }
+
+  get followers(): readonly Follower[] {
+    return this.#following.map(({ follower }) => follower);
+  }
+
+  /** Follows until told to stop. Rejects where the database or the evidence folder fails. */
+  run(): Promise<void> {
+    return this.#during(async (signal) => {
+      const polled = this.#following.map((following) => this.#orFail(pollOne(following)));
+      // Not before what the logs themselves show is known: a peer's head is to be held against it.
+      const gossiping = Promise.all(polled).then(() => {
+        if (!signal.aborted) this.#gossip.start();
+      });
+      try {
+        // All of them end before anything is closed; what failed is in `#failed`.
+        await Promise.allSettled([
+          gossiping,
+          ...this.#following.map(async (following, i) => {
+            await polled[i];
+            await this.#orFail(this.#follow(following, signal));
+          }),
+        ]);
+      } finally {
+        await this.#gossip.close();
+      }
+    });
+  }
+
+  /**
+   * One pass: all heads, all others, all entries. A head that somebody else was shown and the log has yet to serve is
+   * waited for. Rejects as `run`.
+   */
+  runOnce(): Promise<void> {
+    return this.#during(async (signal) => {
+      for (;;) {
+        await Promise.all(this.#following.map((following) => pollOne(following)));
+        await this.#gossip.exchange();
+        await Promise.all(
+          this.#following.map(async ({ follower, witnesses }) => {
+            await witnesses.settle();
+            await follower.catchUp();
+          }),
+        );
+        const isWaiting = this.#following.some(
+          ({ follower, witnesses }) => witnesses.isWaiting && follower.readMs !== undefined,
+        );
+        if (!isWaiting) return;
+        await pause(AGAIN_MS, signal);
+      }
+    });
+  }
+
+  /** Keeps what `Heads` proves while `work` is done. What it was told to stop by is no failure. */
+  async #during(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { signal } = this.#options;
+    // What a crash has kept from being written.
+    for (const { log } of this.followers) {
+      for (const bundle of this.heads.origins.get(log.originHash)?.evidence ?? []) this.#keepOf(bundle);
+    }
+    const unsubscribe = this.heads.subscribe((heard) => {
+      if (heard.event === 'evidence') this.#keepOf(heard.bundle);
+    });
+    try {
+      await work(AbortSignal.any([signal, this.#failed.signal]));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      unsubscribe();
+      await this.#keeping;
+    }
+    if (!signal.aborted) this.#failed.signal.throwIfAborted();
+  }
+
+  #keepOf(bundle: EvidenceBundle): void {
+    const log = this.#options.logs.find(({ origin }) => origin === bundle.origin);
+    if (!log) return;
+    this.#keeping = this.#keeping
+      .then(() => keep(this.#options, log, bundle))
+      .catch((error: unknown) => this.#failed.abort(error));
+  }
+
+  /** From a log that was just polled. */
+  async #follow({ follower, witnesses }: Following, signal: AbortSignal): Promise<never> {
+    const { intervalMs } = this.#options;
+    for (let startedMs = performance.now(); ; startedMs = performance.now()) {
+      const isDone = await follower.catchUp(intervalMs);
+      const aroundMs = intervalMs * (1 + JITTER * (2 * Math.random() - 1));
+      const restMs = aroundMs - (performance.now() - startedMs);
+      if (isDone && restMs > 0) await pause(restMs, signal);
+      signal.throwIfAborted();
+      await pollOne({ follower, witnesses });
+    }
+  }
+
+  /** One that fails stops the others. */
+  async #orFail<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.#failed.abort(error);
+      throw error;
+    }
+  }
+
+  /** A peer that fails is told as an alert that is about no log, or about all. */
+  #hear(signal: GossipSignal): void {
+    const { alerts } = this.#options;
+    if (signal.event === 'failed') return this.#failed.abort(signal.error);
+    const { event, peer } = signal;
+    const subject = { origin: undefined, source: peer } as const;
+    alerts.settle(
+      { ...subject, code: 'unreadable' },
+      event === 'peer_fails' ? `peer ${peer}: ${signal.why}` : undefined,
+    );
+    alerts.settle(
+      { ...subject, code: 'peer_false' },
+      event === 'peer_false' ? `peer ${peer} has answered what does not hold: ${signal.why}` : undefined,
+    );
+  }
+}
+
+async function pollOne({ follower, witnesses }: Following): Promise<void> {
+  await follower.poll();
+  await witnesses.poll();
+}
+
+async function keep(
+  { evidence, onEvidence }: MonitorOptions,
+  log: FollowedLog,
+  bundle: EvidenceBundle,
+): Promise<void> {
+  const kept = await evidence.keep(bundle, log.trust);
+  if (kept) onEvidence?.(log, kept);
+}

@@ -1,0 +1,363 @@
+/**
+ * The heads of one log: the newest one, what each source showed last, and what nobody could decide yet.
+ *
+ *   consistent with the newest    kept; larger: it is the newest from now on; the same tree: their lines are joined
+ *   provably not                  evidence, and the newest stays what it is
+ *   undecided                     kept beside it, tried again, never in its place
+ *
+ * Comparing reads tiles over the network, so that other heads may come meanwhile: what was compared with a head that is
+ * not the newest any more is compared again before it takes its place.
+ */
+
+import { equalBytes } from '../core/bytes.ts';
+import { EMPTY_ROOT } from '../core/hash.ts';
+import { type EvidenceBundle, formatEvidenceBundle, parseEvidenceBundle } from '../client/evidence-bundle.ts';
+import { formatKeyName, type LinedHead, openHead } from '../client/head-lines.ts';
+import { rollbackAmong } from '../client/rollback-evidence.ts';
+import type { LogSource } from '../client/source.ts';
+import { judgeEvidence, type VerifiedEvidence } from '../client/verify-evidence.ts';
+import { NewelError } from '../errors.ts';
+import { formatHex } from '../formats/hex.ts';
+import { formatNote, MAX_NOTE_LINES } from '../formats/note.ts';
+import { encodeUtf8 } from '../formats/text.ts';
+import type { Row } from '../storage/store.ts';
+import { compareHeads, type Comparison, type HeadSeen, rollbackBundle } from './compare.ts';
+import type { GossipedLog, HeadsSignal } from './gossiped-log.ts';
+import { formatHeadRow, type HeadRows, parseHeadRow, type RowKind, rowKey } from './head-rows.ts';
+import type { TokenBucket } from './token-bucket.ts';
+
+/** A head whose lines were verified, of which the note has no others. */
+export type KeptHead = HeadSeen & LinedHead;
+
+/** What became of a head. */
+export type HeadAnswer =
+  /** It is of the tree that is followed. */
+  | { readonly kind: 'consistent'; readonly newest: Uint8Array }
+  /** It is the log's, and whether it is of that tree cannot be said yet. */
+  | { readonly kind: 'undecided'; readonly newest: Uint8Array | undefined; readonly why: string }
+  /** It cannot be true beside one that is known, or a line of it beside one that is. The text of the bundle. */
+  | { readonly kind: 'conflict'; readonly evidence: string };
+
+export interface OriginParts {
+  readonly rows: HeadRows;
+  readonly originHash: Uint8Array;
+  readonly now: () => number;
+  /** What comparisons of heads that strangers post may cost. */
+  readonly tileReads: TokenBucket;
+  readonly onSignal: (signal: HeadsSignal) => void;
+}
+
+interface Undecided {
+  readonly head: KeptHead;
+  /** The class of the stranger who posted it; `undefined` of a source that is configured. */
+  readonly poster: string | undefined;
+  isTold: boolean;
+}
+
+const DEFAULT_GRACE_MS = 60_000;
+const MAX_SOURCES = 256;
+/** Heads of strangers that wait for a decision, and those of one class among them. */
+const MAX_UNDECIDED = 16;
+const MAX_UNDECIDED_OF_CLASS = 4;
+const MAX_EVIDENCE = 16;
+/** Trees that were found to be the beginning of the newest one. */
+const MAX_AGREED = 1024;
+/** How often a head is compared again because another one came first. */
+const MAX_ROUNDS = 16;
+const CONSISTENT: Comparison = { kind: 'consistent' };
+/** Who posted a head is nobody's business: the next one to ask would read it in the evidence. */
+const POSTED = 'posted';
+
+export class OriginHeads {
+  log: GossipedLog;
+  readonly #parts: OriginParts;
+  #newest: KeptHead | undefined;
+  readonly #shown = new Map<string, KeptHead>();
+  readonly #undecided = new Map<string, Undecided>();
+  readonly #evidence = new Map<string, EvidenceBundle>();
+  readonly #agreed = new Set<string>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(log: GossipedLog, parts: OriginParts) {
+    this.log = log;
+    this.#parts = parts;
+  }
+
+  get newest(): KeptHead | undefined {
+    return this.#newest;
+  }
+
+  /** The head that each source showed last, of those that are of one tree with the newest. */
+  get shown(): ReadonlyMap<string, KeptHead> {
+    return this.#shown;
+  }
+
+  get undecided(): readonly KeptHead[] {
+    return [...this.#undecided.values()].map(({ head }) => head);
+  }
+
+  get evidence(): readonly EvidenceBundle[] {
+    return [...this.#evidence.values()];
+  }
+
+  /** Reads what is kept. */
+  async load(): Promise<void> {
+    const { rows, originHash } = this.#parts;
+    const read = async (kind: RowKind, take: (row: Row) => void): Promise<void> => {
+      for (const row of await rows.read(kind, originHash)) {
+        try {
+          take(row);
+        } catch (error) {
+          if (!(error instanceof NewelError)) throw error;
+          this.#parts.onSignal({ event: 'unreadable', origin: this.log.origin, error });
+        }
+      }
+    };
+    await read('newest', ({ value }) => (this.#newest = this.#reopen(value)));
+    await read('shown', ({ value }) => {
+      const head = this.#reopen(value);
+      this.#shown.set(head.source, head);
+    });
+    await read('undecided', ({ value }) => {
+      const head = this.#reopen(value);
+      const poster = head.source === POSTED ? '' : undefined;
+      this.#undecided.set(treeOf(head), { head, poster, isTold: false });
+    });
+    await read('evidence', ({ value }) => {
+      const bundle = parseEvidenceBundle(value);
+      this.#evidence.set(accusationOf(bundle, this.#judge(bundle)), bundle);
+    });
+  }
+
+  /**
+   * Takes a head that somebody showed, or that a stranger did: then `poster` is the class that it comes from. Throws what
+   * `openHead` throws, and `malformed` for a head of no leaves with another root than the empty tree.
+   */
+  async take(note: Uint8Array, source: string, poster?: string): Promise<HeadAnswer> {
+    const head = this.#open(note, {
+      source: poster === undefined ? source : POSTED,
+      timeMs: this.#parts.now(),
+    });
+    if (head.size === 0 && !equalBytes(head.root, EMPTY_ROOT)) {
+      throw new NewelError('malformed', 'a head of no leaves has another root than the empty tree');
+    }
+    const beside = (await this.#forkWith(head)) ?? this.#rollbackWith(head);
+    const found = await this.#settle(head, poster);
+    const bundle = found.kind === 'evidence' ? found.bundle : beside;
+    if (bundle) {
+      await this.addEvidence(bundle);
+      return { kind: 'conflict', evidence: formatEvidenceBundle(bundle) };
+    }
+    if (found.kind === 'undecided') {
+      return { kind: 'undecided', newest: this.#newest?.checkpoint, why: found.why };
+    }
+    return { kind: 'consistent', newest: this.#newest!.checkpoint };
+  }
+
+  /** Tries again what is undecided. What has been so for longer than the grace is told, once. */
+  async retry(): Promise<void> {
+    // Without a newest one there is nothing to decide by.
+    if (!this.#newest) return;
+    const { now, onSignal } = this.#parts;
+    const { origin, graceMs = DEFAULT_GRACE_MS } = this.log;
+    for (const undecided of this.#undecided.values()) {
+      const { head } = undecided;
+      const found = await this.#settle(head, undefined);
+      if (found.kind === 'evidence') await this.addEvidence(found.bundle);
+      if (found.kind !== 'undecided' || undecided.isTold || now() - head.timeMs < graceMs) continue;
+      undecided.isTold = true;
+      const { size, source, timeMs: sinceMs } = head;
+      onSignal({ event: 'undecided', origin, size, source, sinceMs, why: found.why });
+    }
+  }
+
+  /** Keeps evidence and tells of it, unless it is known. Throws what `judgeEvidence` throws where it does not convict. */
+  async addEvidence(bundle: EvidenceBundle): Promise<VerifiedEvidence> {
+    const verified = this.#judge(bundle);
+    const accusation = accusationOf(bundle, verified);
+    await this.#inTurn(async () => {
+      if (this.#evidence.has(accusation) || this.#evidence.size >= MAX_EVIDENCE) return;
+      const { rows, originHash, onSignal } = this.#parts;
+      const key = rowKey('evidence', originHash, encodeUtf8(accusation));
+      await rows.write({ puts: [{ key, value: encodeUtf8(formatEvidenceBundle(bundle)) }] });
+      this.#evidence.set(accusation, bundle);
+      onSignal({ event: 'evidence', bundle, verified });
+    });
+    return verified;
+  }
+
+  #judge(bundle: EvidenceBundle): VerifiedEvidence {
+    return judgeEvidence(bundle, this.log.origin, this.log.keys);
+  }
+
+  /**
+   * Whether an undecided head is of the same size and another root: proof, whichever of the two is of the tree that is
+   * followed. That is for the newest head alone to say, or a stranger's head could keep a true one from its place.
+   */
+  async #forkWith(head: KeptHead): Promise<EvidenceBundle | undefined> {
+    const rival = this.undecided.find(({ size, root }) => size === head.size && !equalBytes(root, head.root));
+    const found = rival && (await compareHeads(rival, head, { a: NO_TILES, b: NO_TILES }));
+    return found?.kind === 'evidence' ? found.bundle : undefined;
+  }
+
+  /** What a line of this head contradicts: that kept ones contradict each other is not its fault. */
+  #rollbackWith(head: KeptHead): EvidenceBundle | undefined {
+    const known = [...(this.#newest ? [this.#newest] : []), ...this.#shown.values()];
+    for (const one of known) {
+      const found = rollbackAmong([one, head]);
+      if (found) return rollbackBundle(this.log.origin, found);
+    }
+    return undefined;
+  }
+
+  /** Compares a head until the outcome is about the newest one there is, and keeps what is to be kept of it. */
+  async #settle(head: KeptHead, poster: string | undefined): Promise<Comparison> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const against = this.#newest;
+      const found = await this.#compare(against, head, poster);
+      const isSettled = await this.#inTurn(async () => {
+        const isBehind = against !== undefined && head.size <= against.size;
+        const isStill = against === undefined ? this.#newest === undefined : isOneTree(this.#newest, against);
+        if (found.kind === 'consistent' && !isBehind && !isStill) return false;
+        await this.#keep(head, found, poster);
+        return true;
+      });
+      if (isSettled) return found;
+    }
+    return { kind: 'undecided', why: 'newer heads came faster than they could be compared' };
+  }
+
+  async #compare(
+    against: KeptHead | undefined,
+    head: KeptHead,
+    poster: string | undefined,
+  ): Promise<Comparison> {
+    const { tiles, tilesOf, chain } = this.log;
+    if (!against && poster !== undefined) {
+      // What is followed begins at a source that is configured.
+      return { kind: 'undecided', why: 'no head of this log is known here yet' };
+    }
+    if (!against || isOneTree(against, head)) return CONSISTENT;
+    if (head.size < against.size && this.#agreed.has(treeOf(head))) return CONSISTENT;
+    if (head.source === chain && head.size > against.size && isOneTree(this.#shown.get(chain), against)) {
+      return CONSISTENT;
+    }
+    if (head.size === against.size) return compareHeads(against, head, { a: NO_TILES, b: NO_TILES });
+    if (poster !== undefined && !this.#parts.tileReads.tryTake()) {
+      return { kind: 'undecided', why: 'more heads are posted than may be compared in a time' };
+    }
+    const of = ({ source }: KeptHead): LogSource => tilesOf?.(source) ?? tiles ?? NO_TILES;
+    return compareHeads(against, head, { a: of(against), b: of(head) });
+  }
+
+  async #keep(head: KeptHead, found: Comparison, poster: string | undefined): Promise<void> {
+    const { rows, originHash, onSignal } = this.#parts;
+    const tree = treeOf(head);
+    const undecidedKey = rowKey('undecided', originHash, encodeUtf8(tree));
+    if (found.kind === 'undecided') {
+      if (this.#undecided.has(tree) || !this.#hasRoom(head, poster)) return;
+      await rows.write({ puts: [{ key: undecidedKey, value: formatHeadRow(head) }] });
+      this.#undecided.set(tree, { head, poster, isTold: false });
+      return;
+    }
+    const deletes = this.#undecided.has(tree) ? [undecidedKey] : [];
+    if (found.kind === 'evidence') {
+      if (deletes.length > 0) await rows.write({ puts: [], deletes });
+      this.#undecided.delete(tree);
+      return;
+    }
+    const before = this.#newest;
+    const newest = newestOf(before, head);
+    const isShown =
+      head.source !== POSTED && (this.#shown.has(head.source) || this.#shown.size < MAX_SOURCES);
+    const puts: Row[] = [];
+    if (newest !== before) puts.push({ key: rowKey('newest', originHash), value: formatHeadRow(newest) });
+    if (isShown && !isSameNote(this.#shown.get(head.source), head)) {
+      puts.push({ key: rowKey('shown', originHash, encodeUtf8(head.source)), value: formatHeadRow(head) });
+    }
+    if (puts.length > 0 || deletes.length > 0) await rows.write({ puts, deletes });
+    this.#newest = newest;
+    if (isShown) this.#shown.set(head.source, head);
+    this.#undecided.delete(tree);
+    this.#agree(tree);
+    if (!before || !isOneTree(before, newest)) {
+      onSignal({ event: 'newest', origin: this.log.origin, size: newest.size, source: newest.source });
+    }
+  }
+
+  /** Whether one more may wait: of a source that is configured the first one, of strangers a few. */
+  #hasRoom(head: KeptHead, poster: string | undefined): boolean {
+    const waiting = [...this.#undecided.values()];
+    if (poster === undefined) return !waiting.some((one) => one.head.source === head.source);
+    const posted = waiting.filter((one) => one.poster !== undefined);
+    const own = posted.filter((one) => one.poster === poster);
+    // Whoever came first keeps the place, or anybody could push a true head out with others that are true.
+    return posted.length < MAX_UNDECIDED && own.length < MAX_UNDECIDED_OF_CLASS;
+  }
+
+  #agree(tree: string): void {
+    this.#agreed.add(tree);
+    if (this.#agreed.size > MAX_AGREED) this.#agreed.delete(this.#agreed.values().next().value!);
+  }
+
+  #open(note: Uint8Array, { source, timeMs }: Pick<HeadSeen, 'source' | 'timeMs'>): KeptHead {
+    const head = openHead(note, this.log.origin, this.log.keys);
+    const checkpoint = formatNote({ text: head.text, signatures: head.lines.map(({ line }) => line) });
+    return { ...head, checkpoint, source, timeMs };
+  }
+
+  #reopen(row: Uint8Array): KeptHead {
+    const { checkpoint, ...seen } = parseHeadRow(row);
+    return this.#open(checkpoint, seen);
+  }
+
+  /** One after the other: what is kept does not change while something is written. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+}
+
+const NO_TILES: LogSource = {
+  read() {
+    return Promise.reject(new NewelError('unreachable', 'nobody is known who has the tiles of this log'));
+  },
+};
+
+function isOneTree(a: KeptHead | undefined, b: KeptHead): boolean {
+  return a !== undefined && a.size === b.size && equalBytes(a.root, b.root);
+}
+
+function isSameNote(a: KeptHead | undefined, b: KeptHead): boolean {
+  return a !== undefined && equalBytes(a.checkpoint, b.checkpoint);
+}
+
+function treeOf({ size, root }: KeptHead): string {
+  return `${size} ${formatHex(root)}`;
+}
+
+/** What a bundle is about: the same accusation may be made with other lines on the same heads. */
+function accusationOf({ evidence }: EvidenceBundle, { keys, sizes, roots }: VerifiedEvidence): string {
+  const trees = sizes.map((size, i) => `${size} ${formatHex(roots[i]!)}`).sort();
+  return [evidence, ...keys.toSorted(), ...trees].join('\n');
+}
+
+/** The larger head; of one tree, a head with the lines of both, of one key the later one. */
+function newestOf(newest: KeptHead | undefined, head: KeptHead): KeptHead {
+  if (!newest || head.size > newest.size) return head;
+  if (head.size < newest.size || head.text !== newest.text) return newest;
+  const lines = new Map(newest.lines.map((line) => [formatKeyName(line.key), line]));
+  let isNew = false;
+  for (const line of head.lines) {
+    const known = lines.get(formatKeyName(line.key));
+    if (known && (line.timeS ?? 0) <= (known.timeS ?? 0)) continue;
+    if (!known && lines.size >= MAX_NOTE_LINES) continue;
+    lines.set(formatKeyName(line.key), line);
+    isNew = true;
+  }
+  if (!isNew) return newest;
+  const joined = [...lines.values()];
+  const checkpoint = formatNote({ text: newest.text, signatures: joined.map(({ line }) => line) });
+  return { ...newest, lines: joined, checkpoint };
+}

@@ -1,0 +1,356 @@
+/**
+ * The log's side of one witness: one request at a time, of the newest head that is wanted, over a connection that is kept.
+ *
+ *   want(head) → wanted ── back-off, breaker, budget ──→ conversation ─┬─ lines, ahead, conflict → told
+ *                  ↑ a newer one takes its place                      └─ none → told; wanted again, if nothing newer is
+ *
+ * Who wants a head is told at once when there is no answer for now. The head goes on being brought to the witness until it
+ * answers or another head takes its place, and lines that come late are handed on all the same.
+ */
+
+import type { NoteSignature, Verifier } from '../formats/note.ts';
+import { formatAddCheckpoint } from './add-checkpoint-body.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import type { AskingClock } from './asking-clock.ts';
+import { Breaker } from './breaker.ts';
+import { RequestBudget } from './budget.ts';
+import type { WitnessConflict } from './conflict.ts';
+import { converse, type HeadToCosign, type Outcome } from './conversation.ts';
+import { exchange, type Missing, type Received } from './exchange.ts';
+import type { SharedProofs } from './shared-proofs.ts';
+import type { Listener } from './signals-asking.ts';
+import { Standing } from './standing.ts';
+
+export interface AskedWitness {
+  readonly name: string;
+  /** Its submission prefix. */
+  readonly url: string;
+  /** Of its keys: 0x04, 0x06. */
+  readonly verifiers: readonly Verifier[];
+  /** Requests that it grants, where it is a public one. */
+  readonly requestsPerDay?: number | undefined;
+}
+
+export interface LinkParts {
+  readonly origin: string;
+  readonly witness: AskedWitness;
+  /** The size it has cosigned last, as far as was remembered. */
+  readonly size: number;
+  readonly proofs: SharedProofs;
+  readonly rootOf: (size: number) => Promise<Uint8Array>;
+  readonly recentSizes: () => Promise<readonly number[]>;
+  readonly clock: AskingClock;
+  readonly random: () => number;
+  readonly fetch: typeof fetch;
+  /** Of a request. */
+  readonly timeoutMs: number;
+  readonly onSignal: Listener;
+}
+
+/** Who wants a head cosigned. */
+export interface Asker {
+  readonly head: HeadToCosign;
+  readonly largestSize: () => number;
+  /** Asks even if the witness has failed just now or answered just now, and once only. */
+  readonly isOnce: boolean;
+  onLines(lines: readonly NoteSignature[]): void;
+  onConflict(conflict: WitnessConflict): void;
+  /** There is no answer for now, which is told once. Unless `isOnce`, lines may come later. */
+  onNone(why: string): void;
+  /** Something of ours failed. */
+  onFault(error: unknown): void;
+}
+
+export interface WitnessState {
+  readonly name: string;
+  /** That it has cosigned last, as far as is known. */
+  readonly size: number;
+  readonly state: 'ok' | 'failing' | 'open' | 'over_budget' | 'unknown';
+  /** In words, unless it is well or unknown. */
+  readonly why?: string;
+  /** Milliseconds since 1970. */
+  readonly lastAnswerTimeMs?: number;
+}
+
+interface Job {
+  readonly head: HeadToCosign;
+  askers: Asker[];
+  readonly told: Set<Asker>;
+}
+
+/** Who asks again for the same head so soon is given the same lines. */
+const SAME_LINES_MS = 60_000;
+const MIN_ANSWER_BYTES: number = 16 * 1024;
+/** An ML-DSA-44 line has 3,300 characters and its name. */
+const MAX_LINE_BYTES = 4096;
+
+const AHEAD = 'has cosigned a larger head of this log already';
+const SUPERSEDED = 'is asked for a larger head';
+const CLOSED = 'is not asked any more';
+const OVER_BUDGET = 'has had all the requests that it grants for now';
+
+export class Link {
+  readonly #parts: LinkParts;
+  readonly #standing: Standing;
+  readonly #breaker: Breaker;
+  readonly #budget: RequestBudget | undefined;
+  readonly #maxBytes: number;
+  #wanted: Job | undefined;
+  #current: Job | undefined;
+  #running: Promise<void> | undefined;
+  #wake = (): void => {};
+  #request: AbortController | undefined;
+  #isHeldByBudget = false;
+  #trouble: string | undefined;
+  #answered:
+    { readonly text: string; readonly lines: readonly NoteSignature[]; readonly atMs: number } | undefined;
+  #lastAnswerTimeMs: number | undefined;
+  #closed = false;
+
+  constructor(parts: LinkParts) {
+    const { witness, size, random } = parts;
+    this.#parts = parts;
+    this.#standing = new Standing(size);
+    this.#breaker = new Breaker(random);
+    const { requestsPerDay, verifiers } = witness;
+    this.#budget = requestsPerDay === undefined ? undefined : new RequestBudget(requestsPerDay);
+    this.#maxBytes = Math.max(MIN_ANSWER_BYTES, verifiers.length * MAX_LINE_BYTES);
+  }
+
+  get size(): number {
+    return this.#standing.size;
+  }
+
+  get state(): WitnessState {
+    const { name } = this.#parts.witness;
+    const lastAnswerTimeMs = this.#lastAnswerTimeMs;
+    const known = { name, size: this.size, ...(lastAnswerTimeMs === undefined ? {} : { lastAnswerTimeMs }) };
+    if (this.#isHeldByBudget) return { ...known, state: 'over_budget', why: OVER_BUDGET };
+    if (this.#trouble !== undefined)
+      return { ...known, state: this.#breaker.isOpen ? 'open' : 'failing', why: this.#trouble };
+    return { ...known, state: lastAnswerTimeMs === undefined ? 'unknown' : 'ok' };
+  }
+
+  /** Sizes of heads that an earlier process may have had cosigned. */
+  mayBe(sizes: readonly number[]): void {
+    this.#standing.mayBe(sizes);
+  }
+
+  want(asker: Asker): void {
+    const { head } = asker;
+    if (this.#closed) return asker.onNone(CLOSED);
+    if (!asker.isOnce) {
+      const known = this.#answered;
+      if (known?.text === head.text && this.#parts.clock.elapsed() - known.atMs < SAME_LINES_MS)
+        return asker.onLines(known.lines);
+      // A size that was never signed here is none to wait for: it is to be heard from the witness.
+      if (this.size > head.size && this.size <= asker.largestSize()) return asker.onNone(AHEAD);
+    }
+    const same = [this.#current, this.#wanted].find((job) => job?.head.text === head.text);
+    if (same) {
+      same.askers.push(asker);
+    } else if (this.#wanted && this.#wanted.head.size > head.size) {
+      return asker.onNone(SUPERSEDED);
+    } else {
+      if (this.#wanted) this.#tellNone(this.#wanted, SUPERSEDED);
+      this.#wanted = { head, askers: [asker], told: new Set() };
+    }
+    this.#wake();
+    this.#pump();
+  }
+
+  /** Calls off what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#request?.abort();
+    this.#wake();
+    await this.#running;
+    if (this.#wanted) this.#tellNone(this.#wanted, CLOSED);
+    this.#wanted = undefined;
+  }
+
+  #pump(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#wanted && !this.#closed) this.#pump();
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#wanted && !this.#closed) {
+      const { waitMs, why } = this.#holdBack(this.#wanted);
+      if (waitMs > 0) {
+        this.#tellNone(this.#wanted, why);
+        await this.#sleep(waitMs);
+        continue;
+      }
+      const job = this.#wanted;
+      this.#wanted = undefined;
+      this.#current = job;
+      this.#budget?.take(this.#parts.clock.elapsed());
+      const startedMs = this.#parts.clock.elapsed();
+      let outcome: Outcome | { readonly kind: 'fault'; readonly error: unknown };
+      try {
+        outcome = await this.#converse(job);
+      } catch (error) {
+        outcome = { kind: 'fault', error };
+      }
+      this.#current = undefined;
+      if (outcome.kind === 'fault') this.#tell(job, (asker) => asker.onFault(outcome.error));
+      else this.#settle(job, outcome, startedMs);
+    }
+  }
+
+  /** How long the witness is to be left alone, and why. */
+  #holdBack(job: Job): { waitMs: number; why: string } {
+    const elapsedMs = this.#parts.clock.elapsed();
+    const budgetMs = this.#budget?.waitMs(elapsedMs) ?? 0;
+    this.#isHeldByBudget = budgetMs > 0;
+    if (budgetMs > 0) return { waitMs: budgetMs, why: OVER_BUDGET };
+    const isUrgent = job.askers.some((asker) => asker.isOnce && !job.told.has(asker));
+    return { waitMs: isUrgent ? 0 : this.#breaker.waitMs(elapsedMs), why: this.#trouble ?? '' };
+  }
+
+  #converse(job: Job): Promise<Outcome> {
+    const { origin, witness, proofs, rootOf, recentSizes } = this.#parts;
+    return converse({
+      name: witness.name,
+      url: witness.url,
+      origin,
+      head: job.head,
+      standing: this.#standing,
+      proofs,
+      rootOf,
+      recentSizes,
+      largestSize: () => Math.max(...job.askers.map((asker) => asker.largestSize())),
+      send: (old) => this.#send(job.head, old),
+      permit: (whatFor) => this.#permit(job, whatFor === 'a new size'),
+    });
+  }
+
+  async #permit(job: Job, isReplaceable: boolean): Promise<boolean> {
+    const { clock } = this.#parts;
+    while (!this.#closed) {
+      const waitMs = this.#budget?.waitMs(clock.elapsed()) ?? 0;
+      this.#isHeldByBudget = waitMs > 0;
+      if (waitMs === 0) {
+        this.#budget?.take(clock.elapsed());
+        return true;
+      }
+      if (isReplaceable && this.#wanted) return false;
+      this.#tellNone(job, OVER_BUDGET);
+      await this.#sleep(waitMs);
+    }
+    return false;
+  }
+
+  async #send(head: HeadToCosign, old: number): Promise<Answer> {
+    const { witness, proofs, onSignal, clock } = this.#parts;
+    const proof = await proofs.of(old, head.size);
+    const body = formatAddCheckpoint({ oldSize: old, proof, checkpoint: head.checkpoint });
+    onSignal({ event: 'asked', name: witness.name, size: head.size, old });
+    let received = await this.#exchange(body);
+    const isWell = this.#breaker.failures === 0 && !this.#closed;
+    if (isMissing(received) && received.isBroken && isWell && !this.#budget?.waitMs(clock.elapsed())) {
+      this.#standing.unanswered(old, head.size);
+      this.#budget?.take(clock.elapsed());
+      received = await this.#exchange(body);
+    }
+    if (isMissing(received)) {
+      if (received.wasSent) this.#standing.unanswered(old, head.size);
+      return { kind: 'none', why: received.why, mayHaveRecorded: received.wasSent };
+    }
+    const answer = readAnswer(received, head.text, witness.verifiers);
+    if (answer.kind === 'none' && answer.mayHaveRecorded) this.#standing.unanswered(old, head.size);
+    return answer;
+  }
+
+  async #exchange(body: Uint8Array): Promise<Received | Missing> {
+    if (this.#closed) return { why: CLOSED, wasSent: false, isBroken: false };
+    const { witness, clock, timeoutMs, fetch: fetchOne } = this.#parts;
+    const controller = new AbortController();
+    this.#request = controller;
+    const url = `${witness.url.replace(/\/+$/, '')}/add-checkpoint`;
+    return exchange(url, body, { fetch: fetchOne, clock, timeoutMs, maxBytes: this.#maxBytes, controller });
+  }
+
+  #settle(job: Job, outcome: Outcome, startedMs: number): void {
+    const { witness, clock, onSignal } = this.#parts;
+    const { name } = witness;
+    const { head } = job;
+    if (outcome.kind === 'stopped' || (outcome.kind === 'none' && this.#closed))
+      return this.#wantAgain(job, CLOSED);
+    if (outcome.kind === 'none') {
+      this.#fail(outcome.why);
+      return this.#wantAgain(job, outcome.why);
+    }
+    this.#lastAnswerTimeMs = clock.now();
+    const { failures } = this.#breaker;
+    this.#breaker.succeed();
+    if (outcome.kind === 'conflict') {
+      this.#trouble = outcome.conflict.message;
+      onSignal({ event: 'conflict', conflict: outcome.conflict });
+      return this.#tell(job, (asker) => asker.onConflict(outcome.conflict));
+    }
+    this.#trouble = undefined;
+    if (failures > 0) onSignal({ event: 'recovered', name, failures });
+    if (outcome.kind === 'ahead') return this.#tellNone(job, AHEAD);
+    const { lines } = outcome;
+    const atMs = clock.elapsed();
+    this.#answered = { text: head.text, lines, atMs };
+    onSignal({ event: 'answered', name, size: head.size, lines: lines.length, durationMs: atMs - startedMs });
+    this.#tell(job, (asker) => asker.onLines(lines));
+  }
+
+  #fail(why: string): void {
+    const { witness, clock, onSignal } = this.#parts;
+    const wasOpen = this.#breaker.isOpen;
+    this.#trouble = why;
+    const forMs = this.#breaker.fail(clock.elapsed());
+    const { failures } = this.#breaker;
+    onSignal({ event: 'failed', name: witness.name, why, failures });
+    if (this.#breaker.isOpen && !wasOpen) onSignal({ event: 'opened', name: witness.name, failures, forMs });
+  }
+
+  /** The head goes on being wanted, unless a newer one is, by those that did not ask for one try alone. */
+  #wantAgain(job: Job, why: string): void {
+    this.#tellNone(job, this.#wanted ? SUPERSEDED : why);
+    const askers = job.askers.filter(({ isOnce }) => !isOnce);
+    if (this.#closed || this.#wanted || askers.length === 0) return;
+    this.#wanted = { ...job, askers };
+  }
+
+  #tellNone(job: Job, why: string): void {
+    const untold = job.askers.filter((asker) => !job.told.has(asker));
+    for (const asker of untold) job.told.add(asker);
+    this.#tell({ ...job, askers: untold }, (asker) => asker.onNone(why));
+  }
+
+  /** What an asker throws is its own fault, and no reason to stop asking. */
+  #tell({ askers }: Job, call: (asker: Asker) => void): void {
+    for (const asker of askers) {
+      try {
+        call(asker);
+      } catch (error) {
+        this.#parts.onSignal({ event: 'fault', name: this.#parts.witness.name, error });
+      }
+    }
+  }
+
+  /** Until the time is over, something newer is wanted, or all is called off. */
+  #sleep(durationMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        this.#wake = () => {};
+        resolve();
+      };
+      const cancel = this.#parts.clock.after(durationMs, wake);
+      this.#wake = wake;
+    });
+  }
+}
+
+function isMissing(received: Received | Missing): received is Missing {
+  return 'why' in received;
+}

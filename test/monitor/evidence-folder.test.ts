@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  type EvidenceBundle,
+  FORK,
+  parseEvidenceBundle,
+  ROLLBACK,
+} from '../../src/client/evidence-bundle.ts';
+import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
+import { EvidenceFolder } from '../../src/monitor/evidence-folder.ts';
+import { FOLLOWED_ORIGIN, FollowedTestLog, OTHER_SEED, trustOfFollowed } from '../support/followed-log.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const trust = trustOfFollowed();
+const log = new FollowedTestLog(10);
+
+async function forkAt(size: number, salt = 'other'): Promise<EvidenceBundle> {
+  const other = log.fork(2).grow(size - 2, salt);
+  const heads = [await log.head(size), await other.head(size)] as const;
+  const seen = [
+    { source: 'https://one.example', timeMs: 1_800_000_000_000 },
+    { source: 'https://other.example', timeMs: 1_800_000_000_001 },
+  ];
+  return { evidence: FORK, origin: FOLLOWED_ORIGIN, heads, seen };
+}
+
+test('proof is kept as a whole file of its owner, that anybody can check', async (t) => {
+  const path = join(await tempFolder(t), 'evidence');
+  const folder = await EvidenceFolder.open(path);
+  const kept = await folder.keep(await forkAt(7), trust);
+  assert.ok(kept);
+  assert.match(kept.path, /log\.example-followed-fork-7-7-[0-9a-f]{8}\.evidence\.json$/);
+  assert.deepEqual(
+    (await readdir(path)).map((name) => join(path, name)),
+    [kept.path],
+  );
+  if (process.platform !== 'win32') assert.equal((await stat(kept.path)).mode & 0o777, 0o600);
+  const bundle = parseEvidenceBundle(await readFile(kept.path));
+  assert.equal(verifyEvidenceBundle(bundle, { trust }).kind, 'fork');
+  assert.equal(folder.count(FOLLOWED_ORIGIN), 1);
+  assert.equal(folder.count('log.example/other'), 0);
+});
+
+test('the same accusation is kept once, of all processes, and of one log sixteen', async (t) => {
+  const path = await tempFolder(t);
+  let folder = await EvidenceFolder.open(path);
+  assert.ok(await folder.keep(await forkAt(7), trust));
+  assert.equal(
+    await folder.keep(await forkAt(7, 'third'), trust),
+    undefined,
+    'the first branch is accused already',
+  );
+  await writeFile(join(path, 'spoilt.evidence.json'), '{');
+  await writeFile(join(path, 'notes.txt'), 'not ours');
+  folder = await EvidenceFolder.open(path);
+  assert.equal(folder.count(FOLLOWED_ORIGIN), 1);
+  assert.equal(await folder.keep(await forkAt(7), trust), undefined);
+  log.grow(30);
+  for (let size = 8; size < 30; size++) await folder.keep(await forkAt(size), trust);
+  assert.equal(folder.count(FOLLOWED_ORIGIN), 16);
+  assert.equal((await readdir(path)).filter((name) => name.includes('-fork-')).length, 16);
+});
+
+test('what convicts nobody is never kept', async (t) => {
+  const path = await tempFolder(t);
+  const folder = await EvidenceFolder.open(path);
+  const { seen } = await forkAt(5);
+  const origin = FOLLOWED_ORIGIN;
+  const honest = [await log.head(5), await log.head(6)] as const;
+  const [five, stranger] = [
+    await log.head(5),
+    await log.fork(2).grow(3, 'other').head(5, { seed: OTHER_SEED }),
+  ];
+  for (const bundle of [
+    { evidence: FORK, origin, heads: honest, seen },
+    { evidence: FORK, origin, heads: honest, root: log.root(4), proof: [], seen },
+    { evidence: ROLLBACK, origin, heads: [honest[1], honest[0]], seen },
+    { evidence: FORK, origin, heads: [five, stranger], seen },
+  ] as const) {
+    await assert.rejects(folder.keep(bundle, trust), { name: /Error$/ });
+  }
+  assert.deepEqual([await readdir(path), folder.count(origin)], [[], 0]);
+});

@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatEvidenceBundle, parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
+import { parseTrust } from '../../src/client/trust.ts';
+import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
+import { decodeUtf8 } from '../../src/formats/text.ts';
+import { type GossipParty, type Network, openGossipParty } from '../support/gossip-party.ts';
+import { type HeadOptions, PlayedLog, playedWitness } from '../support/played-log.ts';
+
+const WITNESS = playedWitness('witness.example/w1');
+
+async function publish(
+  log: PlayedLog,
+  grow: number,
+  options: HeadOptions = {},
+  salt = 'entry',
+): Promise<void> {
+  log.grow(grow, salt);
+  log.checkpoint = await log.head(log.size, options);
+}
+
+function evidenceTexts(party: GossipParty): string[] {
+  return party.signals.flatMap((signal) =>
+    signal.event === 'evidence' ? [formatEvidenceBundle(signal.bundle)] : [],
+  );
+}
+
+function sizesOf({ heads }: GossipParty): (number | undefined)[] {
+  return [...heads.origins.values()].map(({ newest }) => newest?.size);
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  for (const endMs = performance.now() + 10_000; !holds();) {
+    assert.ok(performance.now() < endMs, what);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe('a forked log, and two parties who see only their own server and each other', () => {
+  // [leaves of the one server, of the other, where they part]
+  for (const [ofA, ofB, parting] of [
+    [200, 200, 150],
+    [200, 310, 150],
+    [310, 200, 199],
+    [2, 1, 0],
+    [256, 257, 255],
+  ] as const) {
+    test(`is caught within two polls of both: ${ofA} and ${ofB} leaves that part at ${parting}`, async () => {
+      const a = new PlayedLog();
+      await publish(a, ofA);
+      const b = a.fork(parting);
+      await publish(b, ofB - parting, {}, 'other');
+      const network: Network = new Map();
+      const one = await openGossipParty(network, 'one', a, ['two']);
+      const two = await openGossipParty(network, 'two', b, ['one']);
+      for (let poll = 1; poll <= 2; poll++) {
+        for (const party of [one, two]) {
+          await party.poll();
+          await party.gossip.exchange();
+        }
+      }
+      const pinned = parseTrust(a.trustFile());
+      for (const party of [one, two]) {
+        const [text, ...more] = evidenceTexts(party);
+        assert.ok(text, 'both have it');
+        assert.deepEqual(more, []);
+        const { kind, sizes } = verifyEvidenceBundle(parseEvidenceBundle(text), { trust: pinned });
+        assert.equal(kind, 'fork');
+        assert.deepEqual(
+          [...sizes],
+          [ofA, ofB].sort((x, y) => x - y),
+        );
+      }
+      assert.deepEqual([sizesOf(one), sizesOf(two)], [[ofA], [ofB]], 'each keeps to what it has seen');
+      assert.deepEqual([...one.errors, ...two.errors], []);
+    });
+  }
+
+  test('is caught by whichever of the two asks the other', async () => {
+    for (const asks of [0, 1]) {
+      const a = new PlayedLog();
+      await publish(a, 100);
+      const b = a.fork(70);
+      await publish(b, 70, {}, 'other');
+      const network: Network = new Map();
+      const parties = [
+        await openGossipParty(network, 'one', a, asks === 0 ? ['two'] : []),
+        await openGossipParty(network, 'two', b, asks === 1 ? ['one'] : []),
+      ];
+      for (const party of parties) await party.poll();
+      for (const party of parties) await party.gossip.exchange();
+      assert.equal(evidenceTexts(parties[1]!).length, 1, 'who has the tiles of the larger tree decides');
+      // Where that one has asked, the other learns it when it asks next, or is posted the next head.
+      assert.equal(evidenceTexts(parties[0]!).length, asks === 0 ? 1 : 0);
+    }
+  });
+
+  test('is caught where one of them began after the fork, and learnt of the log from the other', async () => {
+    const a = new PlayedLog();
+    await publish(a, 100);
+    const b = a.fork(70);
+    await publish(b, 70, {}, 'other');
+    const network: Network = new Map();
+    const one = await openGossipParty(network, 'one', a, ['two']);
+    const two = await openGossipParty(network, 'two', b, ['one']);
+    await two.poll();
+    await one.gossip.exchange();
+    assert.deepEqual(sizesOf(one), [140], 'it was asked for, from a peer that is configured');
+    assert.equal((await one.poll()).kind, 'undecided', 'the log that it sees has not these tiles');
+    await two.gossip.exchange();
+    await one.gossip.exchange();
+    assert.equal(
+      evidenceTexts(two).length + evidenceTexts(one).length,
+      0,
+      'its own head is still only waiting',
+    );
+    const answer = await two.heads.take(a.checkpoint!, 'somebody');
+    assert.equal(answer.kind, 'conflict');
+  });
+});
+
+test('a witness that went back is evidence for both', async () => {
+  const log = new PlayedLog();
+  const network: Network = new Map();
+  const options = { witnesses: [WITNESS] };
+  const one = await openGossipParty(network, 'one', log, ['two'], options);
+  const two = await openGossipParty(network, 'two', log, ['one'], options);
+  await publish(log, 10, { witnesses: [[WITNESS, 1_800_000_000]] });
+  await one.poll();
+  log.checkpoint = await log.head(9, { witnesses: [[WITNESS, 1_800_000_060]] });
+  await two.poll();
+  await two.gossip.exchange();
+  await one.gossip.exchange();
+  for (const party of [one, two]) {
+    const [text] = evidenceTexts(party);
+    assert.equal(verifyEvidenceBundle(parseEvidenceBundle(text!), { trust: party.trust }).kind, 'rollback');
+  }
+});
+
+test('an honest log under load raises nothing, however it is read', async (t) => {
+  const log = new PlayedLog();
+  const network: Network = new Map();
+  // Whoever asks meets a log that is slow, or has not yet what another has seen.
+  const tiles = {
+    async read(path: string): Promise<Uint8Array | undefined> {
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+      return Math.random() < 0.02 ? undefined : log.read(path);
+    },
+  };
+  const options = { witnesses: [WITNESS], tiles, intervalMs: 50, gapMs: 5, retryMs: 20 };
+  const parties = await Promise.all(
+    ['one', 'two', 'three'].map((name) =>
+      openGossipParty(
+        network,
+        name,
+        log,
+        ['one', 'two', 'three'].filter((peer) => peer !== name),
+        options,
+      ),
+    ),
+  );
+  let timeS = 1_800_000_000;
+  await publish(log, 1);
+  for (const party of parties) party.gossip.start();
+  const forMs = process.env['SLOW'] === '1' ? 60_000 : 1500;
+  const endMs = performance.now() + forMs;
+  let published = 0;
+  const publishing = (async () => {
+    for (; performance.now() < endMs; published++) {
+      const isOld = Math.random() < 0.2;
+      const witnesses = Math.random() < 0.5 ? [[WITNESS, timeS] as const] : [];
+      timeS += Math.floor(Math.random() * 3);
+      await publish(log, Math.floor(Math.random() * 40), {
+        witnesses,
+        ...(published % 8 === 0 && { timeS }),
+      });
+      // A cache that is behind.
+      if (isOld) log.checkpoint = await log.head(Math.max(1, log.size - 20));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  const polling = parties.map(async (party) => {
+    while (performance.now() < endMs) {
+      await party
+        .poll()
+        .catch((error: unknown) => assert.equal((error as { code?: string }).code, 'unreachable'));
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
+    }
+  });
+  await Promise.all([publishing, ...polling]);
+  log.checkpoint = await log.head();
+  await parties[0]!.heads.take(log.checkpoint, 'https://log.example/played');
+  await until(() => parties.every((party) => sizesOf(party)[0] === log.size), 'all have the newest');
+  await until(
+    () =>
+      parties.every(({ heads }) =>
+        [...heads.origins.values()].every(({ undecided }) => undecided.length === 0),
+      ),
+    'nothing is left undecided',
+  );
+  await Promise.all(parties.map(({ gossip }) => gossip.close()));
+  const told = parties.flatMap(({ signals }) => signals.filter(({ event }) => event !== 'newest'));
+  assert.deepEqual(told, []);
+  assert.deepEqual(
+    parties.flatMap(({ errors }) => errors),
+    [],
+  );
+  t.diagnostic(`${published} heads up to ${log.size} leaves`);
+});
+
+describe('peers', () => {
+  async function asking(answer: (request: Request) => Response | Promise<Response>): Promise<GossipParty> {
+    const log = new PlayedLog();
+    await publish(log, 20);
+    const network: Network = new Map([['http://peer.example', answer]]);
+    const party = await openGossipParty(network, 'one', log, ['peer'], { timeoutMs: 200 });
+    await party.poll();
+    await party.gossip.exchange();
+    return party;
+  }
+  const eventsOf = ({ signals }: GossipParty): string[] => signals.map(({ event }) => event);
+
+  test('are posted our newest head as it is', async () => {
+    const asked: [string, string, string][] = [];
+    const party = await asking(async (request) => {
+      asked.push([request.method, request.url, await request.text()]);
+      return new Response(null, { status: 404 });
+    });
+    const newest = await party.heads.newest([...party.heads.origins.keys()][0]!);
+    assert.deepEqual(asked, [['POST', 'http://peer.example/v1/heads', decodeUtf8(newest!)]]);
+    assert.deepEqual(eventsOf(party), ['newest'], 'not to follow a log is no fault');
+  });
+
+  test('that answer with what is false change nothing, and are told once', async () => {
+    const log = new PlayedLog(30);
+    const foreign = await new PlayedLog(9, 'log.example/else').head();
+    const [good, late] = [await log.head(10), await log.head(21)];
+    const bundle = {
+      evidence: 'newel.fork/1',
+      origin: log.origin,
+      heads: [decodeUtf8(good), decodeUtf8(late)],
+      seen: [],
+    };
+    const cases: [string, () => Response][] = [
+      ['garbage', () => new Response('garbage')],
+      ['another log’s head', () => new Response(foreign as Uint8Array<ArrayBuffer>)],
+      ['a tampered head', () => new Response(decodeUtf8(late).replace('\n21\n', '\n22\n'))],
+      ['evidence of nothing', () => Response.json(bundle, { status: 409 })],
+      ['no evidence', () => new Response('no', { status: 409 })],
+      ['a status that means nothing', () => new Response(null, { status: 418 })],
+      ['it knows no key of this log', () => new Response(null, { status: 403 })],
+    ];
+    for (const [what, answer] of cases) {
+      const party = await asking(answer);
+      await party.gossip.exchange();
+      assert.deepEqual(eventsOf(party), ['newest', 'peer_false'], what);
+      assert.deepEqual(sizesOf(party), [20], what);
+    }
+  });
+
+  test('that fail are told once, and told again when they answer', async () => {
+    let isUp = false;
+    const failures: (() => Response | Promise<Response>)[] = [
+      () => new Response(null, { status: 500 }),
+      () => new Response(null, { status: 503, headers: { 'Retry-After': '7' } }),
+      () => new Response(null, { status: 429 }),
+      () => Promise.reject(new TypeError('refused')),
+      () => new Response('x'.repeat(300 * 1024)),
+      () => new Response(new ReadableStream({ start: (stream) => stream.error(new Error('cut')) })),
+    ];
+    for (const fail of failures) {
+      isUp = false;
+      const party = await asking(() => (isUp ? new Response(null, { status: 202 }) : fail()));
+      await party.gossip.exchange();
+      assert.deepEqual(eventsOf(party), ['newest', 'peer_fails'], fail.toString());
+      isUp = true;
+      await party.gossip.exchange();
+      assert.deepEqual(eventsOf(party), ['newest', 'peer_fails', 'peer_answers']);
+    }
+  });
+
+  test('that do not answer in time are given up', async () => {
+    const party = await asking(
+      (request) =>
+        new Promise((_, reject) => {
+          request.signal.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+        }),
+    );
+    assert.deepEqual(eventsOf(party), ['newest', 'peer_fails']);
+  });
+
+  test('that fail are left alone for pauses that grow, and those that answer hear of every new head', async () => {
+    const log = new PlayedLog();
+    await publish(log, 5);
+    let asked = 0;
+    const network: Network = new Map();
+    network.set('http://failing.example', () => {
+      asked++;
+      return new Response(null, { status: 500 });
+    });
+    const options = { intervalMs: 60_000, gapMs: 1, retryMs: 10 };
+    const one = await openGossipParty(network, 'one', log, ['failing', 'two'], options);
+    const two = await openGossipParty(network, 'two', log, [], options);
+    await one.poll();
+    await two.poll();
+    one.gossip.start();
+    for (let i = 0; i < 20; i++) {
+      await publish(log, 3);
+      await one.poll();
+      await until(() => sizesOf(two)[0] === log.size, 'the peer has the new head');
+    }
+    assert.ok(asked <= 3, `${asked} requests to a peer that fails`);
+    await one.gossip.close();
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.equal(asked, before, 'closed is closed');
+  });
+});

@@ -1,0 +1,490 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import type { LogSource } from '../../src/client/source.ts';
+import { parseTrust } from '../../src/client/trust.ts';
+import { type ErrorCode, NewelError } from '../../src/errors.ts';
+import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
+import { formatNote, parseNote } from '../../src/formats/note.ts';
+import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
+import { type HeadAnswer, Heads, type HeadsSignal, MAX_ORIGINS, openHeads } from '../../src/monitor/heads.ts';
+import { gossipedLog } from '../../src/monitor/gossiped-log.ts';
+import { addressClassOf } from '../../src/monitor/posters.ts';
+import { MemoryStore } from '../../src/storage/memory.ts';
+import type { Store } from '../../src/storage/store.ts';
+import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
+import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
+import { FaultyStore } from '../support/faulty-store.ts';
+import { PlayedLog, playedWitness } from '../support/played-log.ts';
+
+const WITNESS = playedWitness('witness.example/w1');
+const STRANGER = playedWitness('witness.example/unknown');
+const T = 1_800_000_000;
+
+interface Party {
+  readonly heads: Heads;
+  readonly signals: HeadsSignal[];
+  readonly events: () => string[];
+  readonly clock: { nowMs: number };
+  readonly store: Store;
+  reopen(): Promise<Party>;
+}
+
+async function openParty(
+  log: PlayedLog,
+  {
+    store = new MemoryStore(),
+    tiles = log,
+    clock = { nowMs: 1_000_000 },
+  }: {
+    readonly store?: Store;
+    readonly tiles?: LogSource;
+    readonly clock?: { nowMs: number };
+  } = {},
+): Promise<Party> {
+  const trust = parseTrust(log.trustFile([WITNESS]), { mldsa44: nobleMldsa44 });
+  const signals: HeadsSignal[] = [];
+  const heads = await openHeads({
+    store,
+    logs: [gossipedLog(trust, tiles)],
+    onSignal: (signal) => signals.push(signal),
+    now: () => clock.nowMs,
+    elapsed: () => clock.nowMs,
+  });
+  return {
+    heads,
+    signals,
+    clock,
+    store,
+    events: () => signals.map(({ event }) => event),
+    reopen: () => openParty(log, { store, tiles, clock }),
+  };
+}
+
+function hashOf(origin: string): string {
+  return createHash('sha256').update(origin).digest('hex');
+}
+
+async function newestSize({ heads }: Party, { origin }: PlayedLog): Promise<number | undefined> {
+  const note = await heads.newest(hashOf(origin));
+  return note && Number(parseNote(note).text.split('\n')[1]);
+}
+
+async function refuses(promise: Promise<unknown>, code: ErrorCode): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof NewelError, String(error));
+    assert.equal(error.code, code, error.message);
+    return true;
+  });
+}
+
+function evidenceOf(answer: HeadAnswer, log: PlayedLog): ReturnType<typeof verifyEvidenceBundle> {
+  assert.ok(answer.kind === 'conflict', answer.kind);
+  const { evidence } = answer;
+  const trust = parseTrust(log.trustFile([WITNESS]), { mldsa44: nobleMldsa44 });
+  return verifyEvidenceBundle(parseEvidenceBundle(evidence), { trust });
+}
+
+describe('heads of one tree', () => {
+  test('the newest is the largest, and a smaller one is compared and changes nothing', async () => {
+    const log = new PlayedLog(300);
+    const party = await openParty(log);
+    assert.equal(await newestSize(party, log), undefined);
+    for (const [size, newest] of [
+      [100, 100],
+      [40, 100],
+      [299, 299],
+      [0, 299],
+      [300, 300],
+    ] as const) {
+      const answer = await party.heads.take(await log.head(size), 'log');
+      assert.equal(answer.kind, 'consistent');
+      assert.equal(await newestSize(party, log), newest);
+    }
+    assert.deepEqual(party.events(), ['newest', 'newest', 'newest']);
+  });
+
+  test('it is on the disk before it is answered, and is there again', async () => {
+    const log = new PlayedLog(50);
+    const party = await openParty(log);
+    const answer = await party.heads.take(await log.head(50, { timeS: T, witnesses: [[WITNESS, T]] }), 'log');
+    const again = await party.reopen();
+    assert.deepEqual(await again.heads.newest(hashOf(log.origin)), (answer as { newest: Uint8Array }).newest);
+    assert.deepEqual([...again.heads.origins.values()][0]?.shown.get('log')?.size, 50);
+    assert.equal((await again.heads.take(await log.head(30), 'log')).kind, 'consistent');
+  });
+
+  test('only lines by known keys are kept, and those of one tree are joined', async () => {
+    const log = new PlayedLog(20);
+    const party = await openParty(log);
+    await party.heads.take(await log.head(20, { witnesses: [[STRANGER, T]] }), 'log');
+    await party.heads.takePosted(await log.head(20, { timeS: T }), 'x');
+    await party.heads.takePosted(await log.head(20, { timeS: T + 9, witnesses: [[WITNESS, T]] }), 'x');
+    await party.heads.takePosted(await log.head(20, { timeS: T + 3 }), 'x');
+    const newest = (await party.heads.newest(hashOf(log.origin)))!;
+    assert.deepEqual(
+      newest,
+      await log.head(20, { timeS: T + 9, witnesses: [[WITNESS, T]] }),
+      'the later time',
+    );
+  });
+
+  test('racing heads of a growing log: the newest only grows, and is the largest in the end', async () => {
+    const log = new PlayedLog(400);
+    const slow: LogSource = {
+      async read(path) {
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
+        return log.read(path);
+      },
+    };
+    const party = await openParty(log, { tiles: slow });
+    await party.heads.take(await log.head(1), 'log');
+    const sizes = Array.from({ length: 60 }, () => 1 + Math.floor(Math.random() * 400));
+    await Promise.all(
+      sizes.map(async (size, i) => party.heads.take(await log.head(size), `source ${i % 7}`)),
+    );
+    assert.equal(await newestSize(party, log), Math.max(...sizes));
+    const grown = party.signals.map((signal) => (signal.event === 'newest' ? signal.size : -1));
+    assert.deepEqual(
+      grown,
+      grown.toSorted((a, b) => a - b),
+    );
+    assert.ok(!grown.includes(-1));
+  });
+});
+
+test('heads of a source that are proven elsewhere need no tiles, as long as it is alone', async () => {
+  const log = new PlayedLog(100);
+  const none = new PlayedLog();
+  const trust = parseTrust(log.trustFile([WITNESS]), { mldsa44: nobleMldsa44 });
+  const heads = await openHeads({
+    store: new MemoryStore(),
+    logs: [{ ...gossipedLog(trust, none), chain: 'witness' }],
+  });
+  for (const size of [10, 20, 90]) {
+    assert.equal((await heads.take(await log.head(size), 'witness')).kind, 'consistent');
+  }
+  assert.equal((await heads.take(await log.head(95), 'another')).kind, 'undecided');
+  assert.equal((await heads.take(await log.head(100), 'witness')).kind, 'consistent');
+  const forked = log.fork(95).grow(10, 'other');
+  const log2 = await openHeads({
+    store: new MemoryStore(),
+    logs: [{ ...gossipedLog(trust, log), chain: 'witness' }],
+  });
+  await log2.take(await log.head(90), 'witness');
+  await log2.take(await log.head(98), 'another');
+  // Another source has come in between: what the witness knows to extend its own last head need not extend this one.
+  assert.equal((await log2.take(await forked.head(105), 'witness')).kind, 'undecided');
+});
+
+describe('what is refused', () => {
+  test('has its code, and leaves no trace', async () => {
+    const log = new PlayedLog(10);
+    const party = await openParty(log);
+    await party.heads.take(await log.head(5), 'log');
+    const good = await log.head(9);
+    const { text, signatures } = parseNote(good);
+    const refused: [Uint8Array, ErrorCode][] = [
+      [await new PlayedLog(3, 'log.example/else').head(), 'not_found'],
+      [await log.head(9, { isUnsigned: true, witnesses: [[WITNESS, T]] }), 'signer_unknown'],
+      [await log.head(9, { isUnsigned: true, witnesses: [[STRANGER, T]] }), 'signer_unknown'],
+      [encodeUtf8(decodeUtf8(good).replace('\n9\n', '\n8\n')), 'signature_invalid'],
+      [
+        formatNote({
+          text,
+          signatures: [...signatures, { ...signatures[0]!, signature: new Uint8Array(64) }],
+        }),
+        'signature_invalid',
+      ],
+      [await log.head(0, { root: log.root(1) }), 'malformed'],
+      [new Uint8Array(0), 'malformed'],
+      [good.subarray(0, -1), 'malformed'],
+      [new Uint8Array(256 * 1024 + 1), 'too_large'],
+    ];
+    for (const [note, code] of refused) {
+      await refuses(party.heads.take(note, 'log'), code);
+      await refuses(party.heads.takePosted(note, 'x'), code);
+    }
+    assert.equal(await newestSize(party, log), 5);
+    assert.deepEqual(party.events(), ['newest']);
+  });
+
+  test('a 65th log', async () => {
+    const { heads } = await openParty(new PlayedLog());
+    const others = Array.from({ length: MAX_ORIGINS - 1 }, (_, i) => new PlayedLog(0, `log.example/${i}`));
+    for (const log of others) await heads.follow(gossipedLog(log.trustFile()));
+    await heads.follow(gossipedLog(others[0]!.trustFile()));
+    await refuses(heads.follow(gossipedLog(new PlayedLog(0, 'log.example/more').trustFile())), 'usage');
+  });
+
+  test('everything, after a write has failed', async () => {
+    const log = new PlayedLog(10);
+    const store = new FaultyStore(new MemoryStore());
+    const party = await openParty(log, { store });
+    store.failNext('not persisted');
+    await refuses(party.heads.take(await log.head(5), 'log'), 'storage_failed');
+    await refuses(party.heads.take(await log.head(6), 'log'), 'storage_failed');
+    assert.equal(await newestSize(party, log), undefined);
+  });
+});
+
+describe('a forked log', () => {
+  test('two heads of one size are evidence at once, and the first stays', async () => {
+    const log = new PlayedLog(100);
+    const forked = log.fork(90).grow(10, 'other');
+    const party = await openParty(log);
+    await party.heads.take(await log.head(100), 'log');
+    const answer = await party.heads.takePosted(await forked.head(100), 'x');
+    assert.deepEqual(evidenceOf(answer, log).sizes, [100, 100]);
+    assert.deepEqual(await party.heads.newest(hashOf(log.origin)), await log.head(100));
+    assert.ok(!JSON.stringify(answer).includes('"x"'), 'who posted it is not told');
+    await party.heads.takePosted(await forked.head(100), 'x');
+    assert.deepEqual(party.events(), ['newest', 'evidence'], 'told once');
+    const again = await party.reopen();
+    assert.equal([...again.heads.origins.values()][0]?.evidence.length, 1);
+    await again.heads.takePosted(await forked.head(100), 'x');
+    assert.deepEqual(again.events(), [], 'known');
+  });
+
+  test('a smaller head of another tree is evidence, by the tiles of the larger one', async () => {
+    const log = new PlayedLog(300);
+    const forked = log.fork(90).grow(100, 'other');
+    const party = await openParty(log);
+    await party.heads.take(await log.head(), 'log');
+    assert.deepEqual(
+      evidenceOf(await party.heads.takePosted(await forked.head(), 'x'), log).sizes,
+      [190, 300],
+    );
+    assert.equal((await party.heads.takePosted(await forked.head(90), 'x')).kind, 'consistent');
+  });
+
+  test('a larger one is undecided until its tiles are there, told after the grace, and then evidence', async () => {
+    const log = new PlayedLog(100);
+    const forked = log.fork(90).grow(100, 'other');
+    let tiles: LogSource = log;
+    const party = await openParty(log, { tiles: { read: (path) => tiles.read(path) } });
+    await party.heads.take(await log.head(), 'log');
+    const answer = await party.heads.takePosted(await forked.head(), 'x');
+    assert.equal(answer.kind, 'undecided');
+    assert.deepEqual(
+      (answer as { newest: Uint8Array }).newest,
+      await log.head(),
+      'so that the other side can decide',
+    );
+    assert.equal(await newestSize(party, log), 100);
+    await party.heads.retry();
+    assert.deepEqual(party.events(), ['newest'], 'within the grace nobody is alarmed');
+    party.clock.nowMs += 60_000;
+    await party.heads.retry();
+    await party.heads.retry();
+    assert.deepEqual(party.events(), ['newest', 'undecided']);
+    const again = await party.reopen();
+    assert.equal([...again.heads.origins.values()][0]?.undecided.length, 1, 'it outlives the process');
+    tiles = forked;
+    await again.heads.retry();
+    assert.deepEqual(again.events(), ['evidence']);
+    assert.equal([...again.heads.origins.values()][0]?.undecided.length, 0);
+    assert.equal(await newestSize(again, log), 100);
+  });
+
+  test('two undecided heads of one size convict each other', async () => {
+    const log = new PlayedLog(100);
+    const party = await openParty(log);
+    await party.heads.take(await log.head(), 'log');
+    log.isUp = false;
+    const [a, b] = [log.fork(90).grow(20, 'a'), log.fork(90).grow(20, 'b')];
+    assert.equal((await party.heads.takePosted(await a.head(), 'x')).kind, 'undecided');
+    assert.deepEqual(evidenceOf(await party.heads.takePosted(await b.head(), 'y'), log).sizes, [110, 110]);
+  });
+
+  test('racing heads of both trees: never is one in the place of the other', async () => {
+    const log = new PlayedLog(200);
+    const forked = log.fork(50).grow(150, 'other');
+    const both: LogSource = {
+      async read(path) {
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 3));
+        return (Math.random() < 0.5 ? log : forked).read(path);
+      },
+    };
+    const party = await openParty(log, { tiles: both });
+    await party.heads.take(await log.head(60), 'log');
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        const tree = i % 2 === 0 ? log : forked;
+        return party.heads.take(await tree.head(51 + Math.floor(Math.random() * 149)), `source ${i}`);
+      }),
+    );
+    const heads = [...party.heads.origins.values()][0]!;
+    const isOfLog = (size: number, root: Uint8Array): boolean => Buffer.from(root).equals(log.root(size));
+    assert.ok(isOfLog(heads.newest!.size, heads.newest!.root));
+    for (const { size, root } of heads.shown.values()) assert.ok(isOfLog(size, root), 'one tree');
+    assert.ok(heads.evidence.length > 0);
+  });
+
+  test('evidence of others is judged before it is kept', async () => {
+    const log = new PlayedLog(100);
+    const forked = log.fork(90).grow(10, 'other');
+    const finder = await openParty(log);
+    await finder.heads.take(await log.head(), 'log');
+    const answer = await finder.heads.takePosted(await forked.head(), 'x');
+    const text = encodeUtf8((answer as { evidence: string }).evidence);
+    const party = await openParty(log);
+    await party.heads.takeEvidence(text);
+    await party.heads.takeEvidence(text);
+    assert.deepEqual(party.events(), ['evidence']);
+    const false_ = parseEvidenceBundle(text);
+    await refuses(
+      party.heads.takeEvidence({ ...false_, heads: [false_.heads[0], false_.heads[0]] }),
+      'proof_invalid',
+    );
+    await refuses(party.heads.takeEvidence({ ...false_, origin: 'log.example/else' }), 'not_found');
+    await refuses(party.heads.takeEvidence(encodeUtf8('{}')), 'malformed');
+  });
+});
+
+test('a witness that has gone back is told, and the head is taken all the same', async () => {
+  const log = new PlayedLog(100);
+  const party = await openParty(log);
+  await party.heads.take(await log.head(90, { witnesses: [[WITNESS, T]] }), 'log');
+  const answer = await party.heads.take(await log.head(80, { witnesses: [[WITNESS, T + 1]] }), 'witness');
+  assert.equal(evidenceOf(answer, log).kind, 'rollback');
+  assert.deepEqual(party.events(), ['newest', 'evidence']);
+  assert.equal(
+    (await party.heads.take(await log.head(100), 'log')).kind,
+    'consistent',
+    'others are not guilty of it',
+  );
+  assert.equal(await newestSize(party, log), 100);
+});
+
+describe('strangers', () => {
+  test('begin nothing: what is followed begins at a source that is configured', async () => {
+    const log = new PlayedLog(100);
+    const party = await openParty(log);
+    const answer = await party.heads.takePosted(await log.head(50), 'x');
+    assert.deepEqual([answer.kind, (answer as { newest: unknown }).newest], ['undecided', undefined]);
+    await party.heads.retry();
+    assert.equal(await newestSize(party, log), undefined);
+    await party.heads.take(await log.head(60), 'log');
+    await party.heads.retry();
+    assert.equal([...party.heads.origins.values()][0]?.undecided.length, 0);
+  });
+
+  test('keep no true head from its place, also where theirs conflicts with it', async () => {
+    const log = new PlayedLog(100);
+    const forked = log.fork(50).grow(50, 'other');
+    const party = await openParty(log);
+    assert.equal((await party.heads.takePosted(await forked.head(), 'x')).kind, 'undecided');
+    assert.equal(evidenceOf(await party.heads.take(await log.head(), 'log'), log).kind, 'fork');
+    assert.deepEqual(await party.heads.newest(hashOf(log.origin)), await log.head());
+    await party.heads.retry();
+    assert.equal([...party.heads.origins.values()][0]?.undecided.length, 0);
+    assert.deepEqual(party.events(), ['newest', 'evidence']);
+  });
+
+  test('may let a bounded number of heads wait, and push none out', async () => {
+    const log = new PlayedLog(100);
+    const party = await openParty(log);
+    await party.heads.take(await log.head(10), 'log');
+    log.isUp = false;
+    party.clock.nowMs += 60_000;
+    const post = async (size: number, poster: string): Promise<HeadAnswer> => {
+      party.clock.nowMs += 1000;
+      return party.heads.takePosted(await log.head(size), poster);
+    };
+    for (const size of [20, 21, 22, 23]) assert.equal((await post(size, 'a')).kind, 'undecided');
+    const beyond = await post(24, 'a');
+    assert.deepEqual(
+      [beyond.kind, (beyond as { newest: Uint8Array }).newest],
+      ['undecided', await log.head(10)],
+    );
+    for (const [i, size] of [30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41].entries()) {
+      assert.equal((await post(size, `class ${i % 3}`)).kind, 'undecided');
+    }
+    assert.equal((await post(50, 'another')).kind, 'undecided', 'answered, and not kept');
+    assert.equal(
+      (await party.heads.take(await log.head(60), 'a peer')).kind,
+      'undecided',
+      'a peer has its own place',
+    );
+    const { undecided } = [...party.heads.origins.values()][0]!;
+    assert.equal(undecided.length, 17);
+    assert.deepEqual(
+      undecided.slice(0, 4).map(({ size }) => size),
+      [20, 21, 22, 23],
+    );
+    log.isUp = true;
+    await party.heads.retry();
+    assert.equal(await newestSize(party, log), 60);
+    assert.equal([...party.heads.origins.values()][0]?.undecided.length, 0);
+    assert.ok(!party.events().includes('evidence'));
+  });
+
+  test('cost the log a bounded number of readings', async () => {
+    const log = new PlayedLog(3000);
+    const party = await openParty(log);
+    await party.heads.take(await log.head(), 'log');
+    const before = log.reads.length;
+    let undecided = 0;
+    for (let size = 1; size <= 40; size++) {
+      const { kind } = await party.heads.takePosted(await log.head(size), 'x');
+      if (kind === 'undecided') undecided++;
+      assert.equal((await party.heads.takePosted(await log.head(1), 'x')).kind, 'consistent', 'it is known');
+    }
+    assert.equal(undecided, 24, 'sixteen at once');
+    assert.ok(log.reads.length - before < 16 * 20);
+    await party.heads.retry();
+    assert.equal([...party.heads.origins.values()][0]?.undecided.length, 0, 'a few waited');
+  });
+
+  test('have a rate by the network that they are in', async () => {
+    const { heads, clock } = await openParty(new PlayedLog());
+    for (let i = 0; i < 64; i++) assert.equal(heads.admit(`203.0.113.${i}`), '203.0.113.0/24');
+    await refuses((async () => heads.admit('203.0.113.99'))(), 'rate_limited');
+    assert.equal(heads.admit('203.0.114.1'), '203.0.114.0/24');
+    clock.nowMs += 1000;
+    for (let i = 0; i < 16; i++) heads.admit('203.0.113.1');
+    await refuses((async () => heads.admit('203.0.113.1'))(), 'rate_limited');
+    let admitted = 0;
+    for (let i = 0; i < 400; i++) {
+      try {
+        heads.admit(`10.${i >> 8}.${i & 255}.1`);
+        admitted++;
+      } catch {
+        // All together have a rate too.
+      }
+    }
+    assert.ok(admitted > 150 && admitted < 256, String(admitted));
+  });
+
+  test('an address stands for its network', () => {
+    const classes: [string | undefined, string][] = [
+      ['203.0.113.7', '203.0.113.0/24'],
+      ['::ffff:203.0.113.7', '203.0.113.0/24'],
+      ['2001:db8:1:2::3', '2001:db8:1::/48'],
+      ['2001:0DB8:0001:ffff::', '2001:db8:1::/48'],
+      ['2001:db8::3', '2001:db8:0::/48'],
+      ['::1', '0:0:0::/48'],
+      ['fe80::1%eth0', 'fe80:0:0::/48'],
+      ['nonsense', 'unknown'],
+      [undefined, 'unknown'],
+    ];
+    for (const [address, name] of classes) assert.equal(addressClassOf(address), name);
+  });
+});
+
+test('what does not verify any more is passed over, and told', async () => {
+  const log = new PlayedLog(50);
+  const party = await openParty(log);
+  await party.heads.take(await log.head(50), 'log');
+  const rows = await party.store.scan({ from: Uint8Array.of(0x30), to: Uint8Array.of(0x40), limit: 10 });
+  assert.equal(rows.length, 2);
+  for (const { key, value } of rows) {
+    const damaged = value.slice();
+    damaged[damaged.length - 5]! ^= 1;
+    await party.store.commit({ puts: [{ key, value: damaged }] });
+  }
+  const again = await party.reopen();
+  assert.deepEqual(again.events(), ['unreadable', 'unreadable']);
+  assert.equal(await newestSize(again, log), undefined);
+});

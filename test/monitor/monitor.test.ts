@@ -1,0 +1,226 @@
+/** Many logs, their witnesses and peers: what they show is held together, and what fails of ours ends all of it. */
+
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
+import type { LogSource } from '../../src/client/source.ts';
+import { NewelError } from '../../src/errors.ts';
+import { encodeUtf8 } from '../../src/formats/text.ts';
+import { Alerts } from '../../src/monitor/alerts.ts';
+import { EvidenceFolder, type KeptEvidence } from '../../src/monitor/evidence-folder.ts';
+import { followedLog } from '../../src/monitor/followed-log.ts';
+import { Monitor, type MonitorOptions } from '../../src/monitor/monitor.ts';
+import { MemoryStore } from '../../src/storage/memory.ts';
+import { FaultyStore } from '../support/faulty-store.ts';
+import {
+  FOLLOWED_ORIGIN,
+  FOLLOWED_URL,
+  FollowedTestLog,
+  originHashOf,
+  OTHER_SEED,
+  trustOfFollowed,
+} from '../support/followed-log.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { testCosigners } from '../support/witnessed-log.ts';
+
+const NOW_S = 1_800_000_000;
+const WITNESS_URL = 'https://witness.example/monitoring';
+const W1 = testCosigners('witness.example/w1', { isQuick: true })[0]!;
+
+interface Watch {
+  readonly monitor: Monitor;
+  readonly kept: KeptEvidence[];
+  readonly told: string[];
+  readonly clock: { nowMs: number };
+  readonly folder: string;
+  readonly options: MonitorOptions;
+}
+
+interface WatchOptions extends Partial<MonitorOptions> {
+  /** What the witness serves of the log; without it there is no witness. */
+  readonly witness?: () => Uint8Array | undefined;
+  readonly folder?: string;
+}
+
+async function open(t: TestContext, log: LogSource, options: WatchOptions = {}): Promise<Watch> {
+  const { witness, folder = await tempFolder(t), ...rest } = options;
+  const clock = { nowMs: NOW_S * 1000 };
+  const now = (): number => clock.nowMs;
+  const kept: KeptEvidence[] = [];
+  const told: string[] = [];
+  const name = ({ code, source }: { code: string; source: string | undefined }): string =>
+    source === undefined ? code : `${code} ${source}`;
+  const witnesses = witness && [
+    {
+      name: 'w1',
+      url: WITNESS_URL,
+      source: {
+        async read(path: string) {
+          assert.equal(path, `${originHashOf(FOLLOWED_ORIGIN)}/checkpoint`);
+          return witness();
+        },
+      },
+    },
+  ];
+  const full: MonitorOptions = {
+    logs: [followedLog(trustOfFollowed({ witnesses: [W1] }), { url: FOLLOWED_URL, source: log })],
+    store: new MemoryStore(),
+    evidence: await EvidenceFolder.open(join(folder, 'evidence')),
+    alerts: new Alerts({
+      now,
+      onRaised: (alert) => told.push(`+${name(alert)}`),
+      onCleared: (alert) => told.push(`-${name(alert)}`),
+    }),
+    intervalMs: 10,
+    signal: new AbortController().signal,
+    now,
+    onEvidence: (_log, found) => kept.push(found),
+    ...(witnesses && { witnesses }),
+    ...rest,
+  };
+  return { monitor: await Monitor.open(full), kept, told, clock, folder, options: full };
+}
+
+test('a witness that has cosigned the same tree agrees, whether it is behind or has never heard of it', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  let shown: Uint8Array | undefined;
+  const { monitor, kept, told } = await open(t, log, { witness: () => shown });
+  await monitor.runOnce();
+  for (const size of [100, 300]) {
+    shown = await log.head(size, { witnesses: [[W1, NOW_S - 300 + size]] });
+    await monitor.runOnce();
+  }
+  assert.deepEqual([kept, told], [[], []]);
+});
+
+test('a witness that has cosigned another tree: the log is convicted', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  const other = log.fork(50).grow(150, 'other');
+  const shown = await other.head(200, { witnesses: [[W1, NOW_S]] });
+  const { monitor, kept, told, folder } = await open(t, log, { witness: () => shown });
+  await monitor.runOnce();
+  assert.deepEqual(
+    kept.map(({ proves: { kind, sizes } }) => [kind, sizes]),
+    [['fork', [200, 300]]],
+  );
+  assert.deepEqual(told, []);
+  assert.equal((await readdir(join(folder, 'evidence'))).length, 1);
+  await monitor.runOnce();
+  assert.equal(kept.length, 1, 'it is told once');
+});
+
+test('a witness that contradicts itself is convicted, and the log is not blamed in words', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  let shown = await log.head(250, { witnesses: [[W1, NOW_S - 100]] });
+  const { monitor, kept } = await open(t, log, { witness: () => shown });
+  await monitor.runOnce();
+  shown = await log.head(200, { witnesses: [[W1, NOW_S - 50]] });
+  await monitor.runOnce();
+  assert.deepEqual(
+    kept.map(({ proves: { kind, sizes } }) => [kind, sizes]),
+    [['rollback', [250, 200]]],
+  );
+  assert.match(kept[0]!.proves.words.join(' '), /shows nothing against log\.example\/followed/);
+});
+
+test('a larger head that the log does not serve here is waited for, said, and over when it is served', async (t) => {
+  // The tiles of the larger tree are there, or not: either way the log has shown others more than us.
+  for (const hasTiles of [true, false]) {
+    const log = new FollowedTestLog(300);
+    await log.publish(200);
+    const shown = await log.head(300, { witnesses: [[W1, NOW_S]] });
+    if (!hasTiles) log.faults.set('tile/0/001.p/44', () => undefined);
+    const { monitor, told, clock, kept } = await open(t, log, { witness: () => shown });
+    // Of one pass it is waited for; time passes meanwhile.
+    const passing = setInterval(() => (clock.nowMs += 20_000), 100);
+    await monitor.runOnce();
+    clearInterval(passing);
+    assert.deepEqual([told, kept], [[`+withheld ${WITNESS_URL}`], []]);
+    log.faults.clear();
+    await log.publish(300);
+    await monitor.runOnce();
+    assert.deepEqual([told, kept], [[`+withheld ${WITNESS_URL}`, `-withheld ${WITNESS_URL}`], []]);
+  }
+});
+
+test('what a witness answers wrongly is an alert about it, and about nothing else', async (t) => {
+  const log = new FollowedTestLog(30);
+  await log.publish();
+  const answers: (() => Uint8Array)[] = [
+    () => encodeUtf8('no checkpoint\n'),
+    () => {
+      throw new NewelError('unreachable', 'it does not answer');
+    },
+  ];
+  const stranger = await log.head(30, { seed: OTHER_SEED });
+  answers.push(() => stranger);
+  let answer = answers[0]!;
+  const { monitor, told, kept } = await open(t, log, { witness: () => answer() });
+  for (answer of answers) await monitor.runOnce();
+  const good = await log.head(30);
+  answer = (): Uint8Array => good;
+  await monitor.runOnce();
+  assert.deepEqual(told, [
+    `+checkpoint_invalid ${WITNESS_URL}`,
+    `+unreadable ${WITNESS_URL}`,
+    `-checkpoint_invalid ${WITNESS_URL}`,
+    `-unreadable ${WITNESS_URL}`,
+    `+checkpoint_invalid ${WITNESS_URL}`,
+    `-checkpoint_invalid ${WITNESS_URL}`,
+  ]);
+  assert.deepEqual(kept, []);
+});
+
+test('evidence that a crash has kept from its file is written at the next start', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  const other = log.fork(50).grow(250, 'other');
+  const first = await open(t, log);
+  await first.monitor.runOnce();
+  // As gossip takes it, with no file written.
+  const answer = await first.monitor.heads.take(await other.head(), 'https://peer.example');
+  assert.equal(answer.kind, 'conflict');
+  assert.deepEqual(await readdir(join(first.folder, 'evidence')), []);
+  const again = await open(t, log, { store: first.options.store, folder: first.folder });
+  await again.monitor.runOnce();
+  const [file] = await readdir(join(first.folder, 'evidence'));
+  assert.ok(file);
+  const bundle = parseEvidenceBundle(await readFile(join(first.folder, 'evidence', file)));
+  assert.equal(bundle.evidence, 'newel.fork/1');
+});
+
+test('it follows until it is told to stop, and a database that fails ends it', async (t) => {
+  const log = new FollowedTestLog(10);
+  await log.publish();
+  const stop = new AbortController();
+  const { monitor, told } = await open(t, log, { signal: stop.signal });
+  const running = monitor.run();
+  for (let size = 11; size < 20; size++) {
+    log.grow(1);
+    await log.publish();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  while (!monitor.followers[0]!.isCaughtUp || monitor.followers[0]!.state!.head.size < 19) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  stop.abort(new Error('told to stop'));
+  await running;
+  assert.deepEqual(told, []);
+
+  const store = new FaultyStore(new MemoryStore());
+  const failing = await open(t, log, { store });
+  const ending = failing.monitor.run();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  store.failNext('not persisted');
+  log.grow(1);
+  await log.publish();
+  await assert.rejects(ending, { code: 'storage_failed' });
+  const { commits } = store;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(store.commits, commits, 'nothing is written after a write that failed');
+});

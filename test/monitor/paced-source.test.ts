@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import { FetchTurns } from '../../src/monitor/fetch-turns.ts';
+import { pacedSource, type PacedSourceOptions } from '../../src/monitor/paced-source.ts';
+
+async function serve(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return `http://127.0.0.1:${address.port}`;
+}
+
+function source(url: string, options: Partial<PacedSourceOptions> = {}): ReturnType<typeof pacedSource> {
+  return pacedSource(url, { turns: new FetchTurns(8), pauseMs: 5, ...options });
+}
+
+test('what fails in passing is asked for again, a 404 and other refusals are not', async (t) => {
+  const answers = [500, 503, 429, 200];
+  let asked = 0;
+  const url = await serve(t, (request, response) => {
+    asked += 1;
+    response.statusCode =
+      request.url === '/log/tile/0/000' ? (answers.shift() ?? 200) : Number(request.url!.slice(-3));
+    response.end('bytes');
+  });
+  assert.deepEqual(await source(`${url}/log/`).read('tile/0/000'), new TextEncoder().encode('bytes'));
+  assert.equal(asked, 4);
+  assert.equal(await source(url).read('404'), undefined);
+  asked = 0;
+  for (const path of ['301', '400', '403', '410']) {
+    await assert.rejects(source(url, { attempts: 2 }).read(path), { code: 'unreachable' });
+  }
+  asked = 0;
+  await assert.rejects(source(url).read('500'), { code: 'unreachable' });
+  assert.equal(asked, 4, 'it is given up in the end');
+  await assert.rejects(source('http://127.0.0.1:1', { attempts: 2 }).read('checkpoint'), {
+    code: 'unreachable',
+  });
+});
+
+test('who asks to be left alone is, for all files of it, and not for ever', async (t) => {
+  const times: number[] = [];
+  const url = await serve(t, (_, response) => {
+    times.push(performance.now());
+    response.statusCode = times.length === 1 ? 429 : 200;
+    if (times.length === 1) response.setHeader('Retry-After', '1');
+    response.end('bytes');
+  });
+  const paced = source(url);
+  const first = paced.read('checkpoint');
+  while (times.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await Promise.all([first, paced.read('tile/0/000'), paced.read('tile/0/001')]);
+  assert.equal(times.length, 4);
+  assert.ok(
+    times.slice(1).every((time) => time - times[0]! > 900),
+    times.join(),
+  );
+
+  const busy = await serve(t, (_, response) => {
+    response.writeHead(503, { 'Retry-After': '3600' }).end();
+  });
+  const startedMs = performance.now();
+  await assert.rejects(source(busy).read('checkpoint'), { code: 'unreachable' });
+  assert.ok(performance.now() - startedMs < 5000, 'an hour is not waited for');
+});
+
+test('an answer is cut off at what its file can be', async (t) => {
+  const url = await serve(t, (request, response) => {
+    response.end(Buffer.alloc(request.url!.startsWith('/tile/entries/') ? 8193 : 300_000));
+  });
+  const paced = source(url, { attempts: 1 });
+  await assert.rejects(paced.read('tile/0/000'), { code: 'too_large' });
+  await assert.rejects(paced.read('checkpoint'), { code: 'too_large' });
+  assert.equal((await paced.read('tile/entries/000'))?.length, 8193);
+});
+
+test('no more is fetched at a time than there are turns, of all sources together', async (t) => {
+  let underWay = 0;
+  let most = 0;
+  const url = await serve(t, (_, response) => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    setTimeout(() => {
+      underWay -= 1;
+      response.end('x');
+    }, 10);
+  });
+  const turns = new FetchTurns(3);
+  const [one, other] = [source(url, { turns }), source(url, { turns })];
+  await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).read(`tile/entries/${i}`)));
+  assert.equal(most, 3);
+});
+
+test('told to stop, it ends what is under way and what waits', async (t) => {
+  const stop = new AbortController();
+  const reason = new Error('told to stop');
+  const hanging = await serve(t, () => {});
+  const failing = await serve(t, (_, response) => {
+    response.writeHead(503, { 'Retry-After': '30' }).end();
+  });
+  const turns = new FetchTurns(2);
+  const reads = [
+    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
+    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
+    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
+    source(failing, { signal: stop.signal }).read('checkpoint'),
+  ];
+  setTimeout(() => stop.abort(reason), 100);
+  for (const read of reads) await assert.rejects(read, (error) => error === reason);
+});
+
+test('an answer that does not come is given up', async (t) => {
+  const url = await serve(t, () => {});
+  await assert.rejects(source(url, { timeoutMs: 30, attempts: 2 }).read('checkpoint'), {
+    code: 'unreachable',
+  });
+});
