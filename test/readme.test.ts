@@ -103,7 +103,7 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   assert.ok(existsSync(join(folder, 'data/client.json')));
 
   const files: string[] = [];
-  let script = 'set -eu\n';
+  let script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
   for (const { language, text } of blocks.slice(2)) {
     if (language === 'ts') {
       const [, file] = /^\/\/ (\w+\.ts)\n/.exec(text) ?? [];
@@ -125,6 +125,8 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   assert.match(output, /^exit code 1$/m);
   assert.match(output, /^leaf 3 of 4, signed$/m, 'submit.ts');
   assert.match(output, /^localhost\/dev\n\d+\n\S+=\n\n— localhost\/dev /m, 'the checkpoint');
+  const cosigned = /^— witness\.example\/w1 \S{100,}$/gm;
+  assert.ok(output.match(cosigned)!.length >= 4, 'a line of each key of the witness, and its own endpoint');
   assert.equal(readdirSync(join(folder, 'receipts')).length, 10);
   const report = readFileSync(join(folder, 'report.ndjson'), 'utf8').trimEnd().split('\n');
   assert.equal(report.length, 10);

@@ -27,7 +27,10 @@ import type { ServeSettings } from './settings.ts';
 export interface WitnessingParts {
   readonly origin: string;
   readonly policies: Policies;
-  readonly settings: Pick<ServeSettings, 'witnessIntervalMs' | 'witnessDeadlineMs' | 'publicRequestsPerDay'>;
+  readonly settings: Pick<
+    ServeSettings,
+    'publishIntervalMs' | 'witnessIntervalMs' | 'witnessDeadlineMs' | 'publicRequestsPerDay'
+  >;
   /** Names of witnesses that this process neither waits for nor asks. */
   readonly ignored: ReadonlySet<string>;
   readonly lines: Lines;
@@ -56,9 +59,12 @@ export class Witnessing implements Asking {
   constructor(parts: WitnessingParts) {
     this.#parts = parts;
     const { policies, settings } = parts;
-    const { witnessIntervalMs, witnessDeadlineMs, publicRequestsPerDay } = settings;
+    const { publishIntervalMs, witnessIntervalMs, witnessDeadlineMs, publicRequestsPerDay } = settings;
+    // Where heads are published in the witnesses' own rhythm, each is asked for at once: a second wait of the same length
+    // would hold every head as long as the slowest one took.
+    const intervalMs = publishIntervalMs < witnessIntervalMs ? witnessIntervalMs : 0;
     this.slots = {
-      fast: { policy: policies.fast.policy, deadlineMs: witnessDeadlineMs, intervalMs: witnessIntervalMs },
+      fast: { policy: policies.fast.policy, deadlineMs: witnessDeadlineMs, intervalMs },
       ...(policies.public && {
         public: {
           policy: policies.public.policy,

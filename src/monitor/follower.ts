@@ -32,8 +32,6 @@ export interface FollowerOptions {
   readonly now: () => number;
   /** Keeps proof. It is durable when this resolves. */
   readonly convict: (log: FollowedLog, bundle: EvidenceBundle) => Promise<void>;
-  /** Told of each head that extends the last one. */
-  readonly onHead?: ((log: FollowedLog, head: FollowedHead) => void) | undefined;
   /** Told as entries are verified; both in entries. */
   readonly onProgress?:
     ((log: FollowedLog, at: { readonly done: number; readonly total: number }) => void) | undefined;
@@ -123,7 +121,7 @@ export class Follower {
 
   /** Takes over a head that extends the last one. */
   async #take(head: FollowedHead): Promise<void> {
-    const { alerts, onHead } = this.#options;
+    const { alerts } = this.#options;
     const { log } = this;
     const last = this.#state;
     const isShrunk = last !== undefined && head.size < last.head.size;
@@ -154,7 +152,6 @@ export class Follower {
     const { range, leaves } = last ?? { range: new CompactRange(), leaves: NO_LEAVES };
     await this.#remember({ head, range, leaves, changedMs: this.#options.now() });
     this.#tiles = tiles;
-    onHead?.(log, head);
   }
 
   /** Keeps a proof that a key contradicts itself, if the lines of the two heads are one. */

@@ -13,7 +13,6 @@ import type { EvidenceBundle } from '../client/evidence-bundle.ts';
 import type { Store } from '../storage/store.ts';
 import type { Alerts } from './alerts.ts';
 import type { EvidenceFolder, KeptEvidence } from './evidence-folder.ts';
-import type { FollowedHead } from './followed-head.ts';
 import type { FollowedLog } from './followed-log.ts';
 import { Follower } from './follower.ts';
 import { Gossip, type GossipPeer, type GossipSignal } from './gossip-peers.ts';
@@ -32,7 +31,6 @@ export interface MonitorOptions {
   readonly now: () => number;
   readonly fetch?: typeof globalThis.fetch;
   readonly onEvidence?: (log: FollowedLog, kept: KeptEvidence) => void;
-  readonly onHead?: (log: FollowedLog, head: FollowedHead) => void;
   readonly onProgress?: (log: FollowedLog, at: { readonly done: number; readonly total: number }) => void;
 }
 
@@ -78,11 +76,11 @@ export class Monitor {
    * `usage` for more logs than heads are kept of, `storage_failed`.
    */
   static async open(options: MonitorOptions): Promise<Monitor> {
-    const { store, alerts, now, onHead, onProgress } = options;
+    const { store, alerts, now, onProgress } = options;
     const convict = (log: FollowedLog, bundle: EvidenceBundle): Promise<void> => keep(options, log, bundle);
     const followers: Follower[] = [];
     for (const log of options.logs) {
-      followers.push(await Follower.open({ log, store, alerts, now, convict, onHead, onProgress }));
+      followers.push(await Follower.open({ log, store, alerts, now, convict, onProgress }));
     }
     const logs = options.logs.map(({ trust, source }) => gossipedLog(trust, source));
     return new Monitor(options, followers, await openHeads({ store, logs, now }));
