@@ -1,6 +1,6 @@
 /** How a command ends, as scripts see it. */
 
-import { NewelError } from '../errors.ts';
+import { type ErrorCode, NewelError } from '../errors.ts';
 
 export const EXIT = {
   ok: 0,
@@ -8,7 +8,7 @@ export const EXIT = {
   refused: 1,
   /** The command line, an environment variable or a setting is wrong. */
   usage: 2,
-  /** A file or a log that cannot be read or reached; nothing is known about it. */
+  /** A file or a log that cannot be read or reached, or a log that takes nothing now; nothing is known about it. */
   unreadable: 3,
   /** All that was claimed is true, and less was reached than was asked for. */
   below: 4,
@@ -22,12 +22,21 @@ export function worstOf(codes: readonly number[]): number {
   return GRAVEST_FIRST.find((code) => codes.includes(code)) ?? EXIT.ok;
 }
 
+/** Nothing could be read or reached; or the log takes nothing now, or no more of this caller, and may be asked again. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set([
+  'unreachable',
+  'malformed',
+  'too_large',
+  'not_ready',
+  'queue_full',
+  'rate_limited',
+]);
+
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof NewelError)) return EXIT.refused;
   if (error.code === 'usage') return EXIT.usage;
-  if (error.code === 'unreachable' || error.code === 'malformed' || error.code === 'too_large')
-    return EXIT.unreadable;
+  if (UNREADABLE.has(error.code)) return EXIT.unreadable;
   if (error.code === 'level_not_met') return EXIT.below;
   return EXIT.refused;
 }

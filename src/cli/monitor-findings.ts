@@ -7,6 +7,7 @@
  */
 
 import { formatEvidenceBundle } from '../client/evidence-bundle.ts';
+import { formatInstantS, formatUtc } from '../client/time-words.ts';
 import { type JsonValue, parseJson } from '../formats/json.ts';
 import type { Alert, AlertCode } from '../monitor/alerts.ts';
 import type { KeptEvidence } from '../monitor/evidence-folder.ts';
@@ -108,7 +109,7 @@ export function sayState(terminal: Terminal, isJson: boolean, { log, state, read
         tree_size: state?.head.size ?? null,
         verified_entries: state?.range.size ?? null,
         ...(log.trust.kind === 'events' && state && { leaves: leavesOf(state.leaves) }),
-        head_time: time === undefined ? null : new Date(time * 1000).toISOString(),
+        head_time: time === undefined ? null : formatInstantS(time),
       }),
     );
   }
@@ -120,7 +121,7 @@ export function sayState(terminal: Terminal, isJson: boolean, { log, state, read
   const entries =
     range.size === head.size ? 'every entry is verified' : `${grouped(range.size)} entries are verified`;
   const time = timeOf(head);
-  const when = time === undefined ? '' : `, signed ${new Date(time * 1000).toISOString()}`;
+  const when = time === undefined ? '' : `, signed ${formatUtc(time)}`;
   out.write(
     `${mark} ${about}  ${grouped(head.size)} ${head.size === 1 ? 'leaf' : 'leaves'}${when}; ${entries}\n`,
   );

@@ -13,7 +13,7 @@
  */
 
 import type { Check, ReceiptReport } from '../client/report.ts';
-import { formatUtc } from '../client/time-words.ts';
+import { formatInstantS, formatUtc } from '../client/time-words.ts';
 import type { NewelError } from '../errors.ts';
 import { EXIT } from './exit-code.ts';
 import { failureOf } from './failure.ts';
@@ -70,17 +70,11 @@ export function jsonOfReport(file: string, report: ReceiptReport): Record<string
     ...(checkpoint && { tree_size: checkpoint.size }),
     cosigners,
     ...(unchecked.length > 0 && { unchecked }),
-    ...(witnessedTimeS !== undefined && { witnessed_time: isoOf(witnessedTimeS) }),
+    ...(witnessedTimeS !== undefined && { witnessed_time: formatInstantS(witnessedTimeS) }),
     checks,
     ...(error && { error: failureOf(error) }),
     ...(level !== undefined && { event }),
   };
-}
-
-/** `null` of a time that no calendar has. */
-function isoOf(seconds: number): string | null {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
 const NOTE_GAP = 5;

@@ -8,8 +8,8 @@ import { readFile } from 'node:fs/promises';
 import { createFile, hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import { type Cosigner, cosignatureVerifier, mldsa44Cosigner } from '../formats/cosignature.ts';
-import { MLDSA44_SEED_BYTES } from '../formats/mldsa.ts';
-import type { Verifier } from '../formats/note.ts';
+import { MLDSA44_SEED_BYTES, MLDSA44_SIGNATURE_BYTES } from '../formats/mldsa.ts';
+import { parseNote, type Verifier } from '../formats/note.ts';
 import { formatSkey, formatVkey, KEY_TYPE, newVkey, parseSkey, type Vkey } from '../formats/vkey.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import type { Folder, FolderPaths } from './folder.ts';
@@ -24,6 +24,8 @@ export interface SecondKey {
   close(): Promise<void>;
 }
 
+/** Of a line by it: a time and a signature. */
+const LINE_BYTES = 8 + MLDSA44_SIGNATURE_BYTES;
 const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
 
 /** Makes the key of a new log, and its file. */
@@ -62,6 +64,13 @@ export async function readSecondKey({ origin, paths }: Folder): Promise<SecondKe
     verifier: cosignatureVerifier(vkey, ARITHMETIC),
     close: () => thread.close(),
   };
+}
+
+/** Throws `log_refused` where a checkpoint has a line by the second key of its log, which has none now. */
+export function assertNeverHadSecondKey({ origin, paths }: Folder, checkpoint: Uint8Array): void {
+  const { signatures } = parseNote(checkpoint);
+  if (signatures.some(({ name, signature }) => name === origin && signature.length === LINE_BYTES))
+    throw refused(paths.secondKey, 'is not there, though the log has signed with it');
 }
 
 function refused(path: string, what: string, cause?: unknown): NewelError {

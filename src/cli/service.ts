@@ -15,13 +15,12 @@ import { authenticateWith } from '../access/authenticate.ts';
 import { openOidc } from '../access/oidc.ts';
 import { RateLimits } from '../access/rate-limit.ts';
 import { openTokens, type Tokens } from '../access/tokens.ts';
-import { NewelError } from '../errors.ts';
 import { createApp, createHeldApp, createPublicApp, type Site } from '../http/app.ts';
 import { listen, type Listening } from '../http/listen.ts';
 import { systemClock } from '../log/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PoolLimits } from '../log/pool.ts';
-import { readWitnessSizes } from '../log/witnessed.ts';
+import { readWitnessSizes } from '../log/witness-sizes.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
 import { openVault, shownOf } from '../vault/open-vault.ts';
 import type { Preparing } from '../vault/prepare.ts';
@@ -29,10 +28,11 @@ import { PreparePool } from '../vault/prepare-pool.ts';
 import type { Vault } from '../vault/vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
 import type { Folder } from './folder.ts';
+import { ignoredWitnesses } from './ignored-witnesses.ts';
 import { readLogKey } from './log-key.ts';
 import { openFolderLog } from './open-log.ts';
 import { type Policies, readPolicies } from './policies.ts';
-import { readSecondKey, type SecondKey } from './second-key.ts';
+import { assertNeverHadSecondKey, readSecondKey, type SecondKey } from './second-key.ts';
 import type { ServeSettings } from './settings.ts';
 import { readVaultKeys } from './vault-keys.ts';
 import { readSoftware } from './version.ts';
@@ -44,7 +44,7 @@ export interface ServiceOptions {
   readonly acceptClock?: boolean;
   /** Writes whether or not its witnesses agree. */
   readonly startUnwitnessed?: boolean;
-  /** Names of witnesses that are neither waited for nor listened to at the start. */
+  /** Names of witnesses that are neither waited for nor listened to at the start; `ignoredWitnesses` says which names. */
   readonly ignoredWitnesses?: readonly string[];
   /** Ports after the one asked for that may be tried. */
   readonly tryNextPorts?: number;
@@ -59,14 +59,24 @@ export interface Service {
   /** The public URL. */
   readonly url: string;
   readonly vkey: string;
-  /** How many witnesses the policies name. */
-  readonly witnesses: number;
+  /** How many witnesses have said at the start that they know of no newer head, and what that means. */
+  readonly witnessed: Witnessed;
   /** What GET /v1/log answers: the trust file. */
   readTrust(): Promise<unknown>;
   /** Ends it in order; the same as `ended`. */
   stop(): Promise<End>;
   /** Resolves when all is closed. `failed`: a write failed, or closing did; the next start finds out. */
   readonly ended: Promise<End>;
+}
+
+export interface Witnessed {
+  /**
+   * `none`: the policies name nobody. `empty`: there is nothing yet that they could know. `waiting`: the log reads only
+   * until enough of them agree. `unwitnessed`: it writes, and has heard none.
+   */
+  readonly state: 'agreed' | 'waiting' | 'unwitnessed' | 'empty' | 'none';
+  /** One URL is one witness. */
+  readonly agreed: number;
 }
 
 export type End = 'stopped' | 'failed';
@@ -115,10 +125,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const key = await readLogKey(folder);
     const secondKey = await readSecondKey(folder);
     opened.secondKey = secondKey;
-    if (!secondKey)
-      lines.say('warn', 'checkpoints have no line that holds against quantum computers', NO_SECOND_KEY);
-    const policies = await readPolicies(folder, key.vkey);
-    const ignored = knownNames(policies, options.ignoredWitnesses ?? []);
+    const policies = await readPolicies(folder, key.vkey, ...(secondKey ? [secondKey.vkey] : []));
+    const ignored = ignoredWitnesses(policies, options.ignoredWitnesses ?? []);
     const tokens = await openTokens(folder.paths.tokens, { onSignal: (signal) => lines.tokens(signal) });
     opened.tokens = tokens;
 
@@ -145,6 +153,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       },
     });
     opened.log = log;
+    if (!secondKey) {
+      assertNeverHadSecondKey(folder, log.published.checkpoint);
+      lines.say('warn', 'checkpoints have no line that holds against quantum computers', NO_SECOND_KEY);
+    }
     witnessing.attach(log, await readWitnessSizes(store));
     // What was left of an interrupted rotation is nobody's any more: the database is ours.
     if (vaultKeys) {
@@ -223,9 +235,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     };
     main.serve(createHeldApp(site));
     const { startUnwitnessed = false } = options;
-    const mayBegin = startUnwitnessed || !witnessing.isNeeded || (await witnessing.tryAgree());
-    if (mayBegin) await begin(recordOf(startUnwitnessed && witnessing.isNeeded, ignored));
+    // Whoever can be reached is heard, also where nobody is waited for.
+    const wasEmpty = witnessing.isNeeded && log.revealed.size === 0;
+    const isAgreed = !witnessing.isNeeded || (await witnessing.tryAgree());
+    const mayBegin = startUnwitnessed || isAgreed;
+    if (mayBegin) await begin(recordOf(startUnwitnessed && !isAgreed, ignored));
     else opened.agreeing = beginLater();
+    const { agreed } = witnessing;
+    const witnessed = (): Witnessed['state'] => {
+      if (policies.witnesses.length === 0) return 'none';
+      if (!mayBegin) return 'waiting';
+      if (isAgreed && agreed > 0) return 'agreed';
+      return isAgreed && wasEmpty ? 'empty' : 'unwitnessed';
+    };
     state = 'serving';
     if (failed) void end();
     const { host, port, url } = main;
@@ -233,7 +255,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       listening: { host, port, url },
       url: site.url,
       vkey: key.vkey,
-      witnesses: policies.witnesses.length,
+      witnessed: { state: witnessed(), agreed },
       readTrust: () => readTrust(createPublicApp(site)),
       stop: end,
       ended,
@@ -268,10 +290,11 @@ async function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
       lines.say('error', `${what} did not close well`, errorFields(error));
     }
   };
+  opened.witnessing?.stopAgreeing();
+  opened.log?.endWaits();
   await close('the sockets', Promise.all(sockets.map((socket) => socket.close(GRACE_MS))));
   tokens?.close();
-  // It has things to say while the log still takes them.
-  opened.witnessing?.stopAgreeing();
+  // What it has begun has things to say while the log still takes them.
   await opened.agreeing;
   await close('the private zone', opened.vault?.close());
   await close('the log', opened.log?.close());
@@ -317,16 +340,13 @@ function intervalOf({ publishIntervalMs, witnessIntervalMs }: ServeSettings, { f
   return fast.policy.quorum === 'none' ? publishIntervalMs : Math.min(publishIntervalMs, witnessIntervalMs);
 }
 
-/** Throws `usage` for a name that no policy has. */
-function knownNames({ witnesses }: Policies, names: readonly string[]): ReadonlySet<string> {
-  if (names.every((name) => witnesses.some((witness) => witness.name === name))) return new Set(names);
-  throw new NewelError('usage', '--ignore-witness names a witness that is in no policy of this log');
-}
-
 /** What is kept of a start that did not hear all of its witnesses. */
 function recordOf(isUnwitnessed: boolean, ignored: ReadonlySet<string>): string | undefined {
-  if (isUnwitnessed) return 'unwitnessed';
-  return ignored.size > 0 ? `ignored ${[...ignored].join(' ')}` : undefined;
+  const parts = [
+    ...(isUnwitnessed ? ['unwitnessed'] : []),
+    ...(ignored.size > 0 ? [`ignored ${[...ignored].join(' ')}`] : []),
+  ];
+  return parts.length > 0 ? parts.join('; ') : undefined;
 }
 
 function isKnown(authenticate: () => unknown): boolean {

@@ -56,6 +56,8 @@ export async function openWitnessGossip(
   const turns = new FetchTurns(FETCHES);
   const evidence = await EvidenceFolder.open(join(folder.paths.dir, 'evidence'));
   const trusts = new Map<string, Trust>();
+  /** Logs of which more is proven than is kept; that is said once. */
+  const full = new Set<string>();
   let keeping: Promise<unknown> = Promise.resolve();
 
   const keep = (bundle: EvidenceBundle): void => {
@@ -63,11 +65,16 @@ export async function openWitnessGossip(
     if (!trust) return;
     keeping = keeping
       .then(() => evidence.keep(bundle, trust))
-      .then(
-        (kept) =>
-          kept &&
-          lines.say('error', 'evidence is kept: newel verify says what it proves', { path: kept.path }),
-      )
+      .then((kept) => {
+        if (kept === 'known' || (kept === 'full' && full.has(bundle.origin))) return;
+        if (kept !== 'full') {
+          const { path } = kept;
+          return lines.say('error', 'evidence is kept: newel verify says what it proves', { path });
+        }
+        full.add(bundle.origin);
+        const what = 'more is proven against a key than is kept; what is kept convicts it';
+        lines.say('error', what, { origin: bundle.origin });
+      })
       .catch((error: unknown) =>
         lines.say('error', 'evidence could not be kept in a file', errorFields(error)),
       );
@@ -77,7 +84,7 @@ export async function openWitnessGossip(
     logs: [],
     onSignal(signal) {
       saySignal(lines, signal);
-      if (signal.event === 'evidence') keep(signal.bundle);
+      if (signal.event === 'evidence' || signal.event === 'unkept') keep(signal.bundle);
     },
   });
 
@@ -91,7 +98,7 @@ export async function openWitnessGossip(
     if (!trust) return false;
     trusts.set(origin, trust);
     const source = pacedSource(url, { turns, signal: ending.signal, attempts: ATTEMPTS });
-    await heads.follow({ ...gossipedLog(trust, source), chain: OWN });
+    await heads.follow({ ...gossipedLog(trust, source), own: OWN, chain: OWN });
     return true;
   };
 
@@ -193,10 +200,20 @@ function saySignal(lines: Lines, signal: HeadsSignal): void {
       const { origin, size, source } = signal;
       return lines.say('debug', 'newest head', { origin, size, source });
     }
+    case 'apart': {
+      const { origin, size } = signal;
+      return lines.say('debug', 'the head that was cosigned is not known to be of one tree with the newest', {
+        origin,
+        size,
+      });
+    }
     case 'evidence': {
       const { kind, origin, sizes, keys } = signal.verified;
       return lines.say('error', `proof of a ${kind}`, { origin, sizes, keys });
     }
+    case 'unkept':
+      // What becomes of it in the folder is said.
+      return;
     case 'undecided': {
       const { origin, size, source, why } = signal;
       const what = 'a signed head is not known to be of the tree that was cosigned; this is no proof';

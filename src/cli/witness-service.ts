@@ -10,8 +10,6 @@
 
 import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
-import { type CosignerKey } from '../formats/cosigner-key.ts';
-import { type Cosigner, ed25519Cosigner, mldsa44Cosigner } from '../formats/cosignature.ts';
 import { formatKeyId, formatVkey, KEY_TYPE } from '../formats/vkey.ts';
 import { listen, type Listening } from '../http/listen.ts';
 import { createWitnessApp } from '../http/witness.ts';
@@ -26,7 +24,8 @@ import { nodeEd25519 } from './ed25519-node.ts';
 import { MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
 import type { End } from './service.ts';
 import type { Address } from './settings.ts';
-import { readWitnessKeys, type WitnessFolder } from './witness-folder.ts';
+import type { WitnessFolder } from './witness-folder.ts';
+import { missingKeys, readWitnessKeys, witnessCosigner } from './witness-keys.ts';
 
 export interface WitnessServiceOptions {
   readonly folder: WitnessFolder;
@@ -70,6 +69,10 @@ export interface WitnessService {
 
 /** How long requests under way may take once it ends. */
 const GRACE_MS = 5000;
+const STARTING = 'the witness is starting\n';
+const KEY_MISSING =
+  'one of the two keys that init made is not there: policies that count on its line do not have it; bring it back, or ' +
+  'take it out of them';
 const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
 
 interface Opened {
@@ -99,9 +102,11 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
   };
 
   try {
-    const socket = await listen(options.listen ?? folder.listen);
+    const socket = await listen({ ...(options.listen ?? folder.listen), starting: STARTING });
     opened.socket = socket;
     const keys = await readWitnessKeys(folder);
+    const [missing] = missingKeys(folder, keys);
+    if (missing !== undefined) lines.say('warn', KEY_MISSING, { file: missing });
     const logs = await openKnownLogs(options.logs ?? paths.logs, {
       arithmetic: ARITHMETIC,
       onSignal: (signal) => sayList(lines, signal),
@@ -113,7 +118,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
     const witness = await openWitness({
       identity: folder,
       store,
-      cosigners: keys.map((key) => cosignerOf(key, opened.thread)),
+      cosigners: keys.map((key) => witnessCosigner(key, opened.thread)),
       logs,
       arithmetic: ARITHMETIC,
       onSignal: (signal) => {
@@ -151,12 +156,6 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
     await closeAll(opened, lines);
     throw error;
   }
-}
-
-function cosignerOf({ vkey, seed }: CosignerKey, thread: MldsaThread | undefined): Cosigner {
-  if (vkey.type !== KEY_TYPE.mldsa44) return ed25519Cosigner(vkey.name, seed, nodeEd25519);
-  if (!thread) throw new Error('bug: no thread to sign in');
-  return mldsa44Cosigner(vkey, (message) => thread.sign(seed, message));
 }
 
 /** A database that is missing is not made: what it cosigned would be forgotten. */

@@ -44,6 +44,12 @@ const DAY_MS = 86_400_000;
 /** Of a budget, what askings may use: the rest is for those that have to be made twice. */
 const BUDGET_SHARE = 0.8;
 
+// What a witness says of its size is not signed.
+const IN_CLEAR =
+  'witnesses are asked over http: whoever is on the way can answer in their place, and stop this log with it';
+const NO_URL = 'no URL: it hands in its lines';
+const LOOPBACK = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/;
+
 const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
 
 export class Witnessing implements Asking {
@@ -53,6 +59,8 @@ export class Witnessing implements Asking {
   readonly #names = new Map<string, readonly string[]>();
   #log: Log | undefined;
   #witnesses: Witnesses | undefined;
+  #agreed = 0;
+  #isAgreeing = false;
   #isStopped = false;
   #wake: (() => void) | undefined;
 
@@ -80,9 +88,14 @@ export class Witnessing implements Asking {
     return this.#deciding !== undefined;
   }
 
+  /** How many parties have said at the start that they know of nothing newer: one URL is one party. */
+  get agreed(): number {
+    return this.#agreed;
+  }
+
   /** The log whose heads are cosigned, and the sizes that its witnesses have cosigned last. */
   attach(log: Log, sizes: ReadonlyMap<string, number>): void {
-    const { origin, policies, settings, ignored } = this.#parts;
+    const { origin, policies, settings, ignored, lines } = this.#parts;
     const fast = new Set(policies.fast.policy.witnesses.map(({ name }) => name));
     const byUrl = new Map<string, PolicyWitness[]>();
     for (const witness of policies.witnesses) {
@@ -104,6 +117,8 @@ export class Witnessing implements Asking {
         }),
       };
     });
+    const inClear = witnesses.filter(({ url }) => isInClear(url)).map(({ name }) => name);
+    if (inClear.length > 0) lines.say('warn', IN_CLEAR, { names: inClear });
     this.#log = log;
     this.#witnesses = new Witnesses({
       origin,
@@ -112,8 +127,8 @@ export class Witnessing implements Asking {
       clock: systemClock,
       proveConsistency: (old, size) => proveConsistency(old, size, log.hashes(size)),
       rootOf: (size) => readRoot(size, log.hashes(size)),
-      recentSizes: () => log.recentSizes(),
-      onSignal: (signal) => this.#parts.lines.witnesses(signal),
+      recentSizes: (since, limit) => log.recentSizes(since, limit),
+      onSignal: (signal) => lines.witnesses(signal),
     });
   }
 
@@ -138,19 +153,27 @@ export class Witnessing implements Asking {
 
   reachable(): ReadonlySet<string> {
     const states = this.#witnesses?.states ?? [];
+    // Those without a URL come by themselves.
+    const own = this.#withoutUrl;
     const up = states.filter(({ state }) => state === 'ok' || state === 'unknown' || state === 'failing');
-    return new Set(up.flatMap(({ name }) => this.#names.get(name) ?? []));
+    return new Set([
+      ...own.map(({ name }) => name),
+      ...up.flatMap(({ name }) => this.#names.get(name) ?? []),
+    ]);
   }
 
   /** What is known of each, for `/readyz`. */
   states(): ReturnType<NonNullable<Site['witnesses']>> {
     const states = this.#witnesses?.states ?? [];
-    return states.map(({ name, state, size, why }) => ({
-      name,
-      state,
-      size,
-      ...(why !== undefined && { why }),
-    }));
+    return [
+      ...states.map(({ name, state, size, why }) => ({
+        name,
+        state,
+        size,
+        ...(why !== undefined && { why }),
+      })),
+      ...this.#withoutUrl.map(({ name }) => ({ name, state: 'unknown', size: 0, why: NO_URL })),
+    ];
   }
 
   /**
@@ -165,6 +188,8 @@ export class Witnessing implements Asking {
     const { agreed, conflicts, silent } = await this.#witnesses!.agree(head, asked);
     const [conflict] = conflicts;
     if (conflict) throw conflictError(conflict);
+    if (this.#isStopped) return false;
+    this.#agreed = agreed.length;
     const names = new Set([...ignored, ...agreed.flatMap((name) => this.#names.get(name) ?? [])]);
     const policy = this.#deciding;
     if (!policy || intersectsEveryQuorum(policy, names)) {
@@ -184,16 +209,23 @@ export class Witnessing implements Asking {
 
   /** Asks again until they agree. Resolves to `false` where that is stopped. */
   async agreeLater(): Promise<boolean> {
-    for (let pauseMs = AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
-      await this.#pause(pauseMs);
-      if (this.#isStopped) return false;
-      if (await this.tryAgree()) return !this.#isStopped;
+    this.#isAgreeing = true;
+    try {
+      for (let pauseMs = AGAIN_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
+        await this.#pause(pauseMs);
+        if (this.#isStopped) return false;
+        if (await this.tryAgree()) return !this.#isStopped;
+      }
+    } finally {
+      this.#isAgreeing = false;
     }
   }
 
+  /** Calls off what is under way of it. */
   stopAgreeing(): void {
     this.#isStopped = true;
     this.#wake?.();
+    if (this.#isAgreeing) void this.close();
   }
 
   async close(): Promise<void> {
@@ -206,6 +238,11 @@ export class Witnessing implements Asking {
     return [fast.policy, open?.policy].find((policy) => policy && policy.quorum !== 'none');
   }
 
+  get #withoutUrl(): readonly PolicyWitness[] {
+    const { policies, ignored } = this.#parts;
+    return policies.witnesses.filter(({ url, name }) => url === undefined && !ignored.has(name));
+  }
+
   async #pause(durationMs: number): Promise<void> {
     if (this.#isStopped) return;
     await new Promise<void>((resolve) => {
@@ -216,6 +253,12 @@ export class Witnessing implements Asking {
       };
     });
   }
+}
+
+/** Whether what is sent there crosses a network, and nothing says who answers. */
+function isInClear(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'http:' && !LOOPBACK.test(url.hostname);
 }
 
 function headOf({ revealed }: Log): HeadToCosign {

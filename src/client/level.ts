@@ -15,7 +15,7 @@ export type Level = 'signed' | 'witnessed';
 
 export interface LevelFound {
   readonly level: Level;
-  /** Key names of the policy's witnesses whose lines were verified, in the order of the lines. */
+  /** Key names of the policy's witnesses whose lines were verified, once each, in the order of the lines. */
   readonly cosigners: readonly string[];
   /** Of the fewest lines that meet the quorum, how many are there, and how many that is in all. */
   readonly have: number;
@@ -33,7 +33,7 @@ export function levelOf(policy: Policy, verified: readonly NoteSignature[], orig
     const witness = line.name === origin ? undefined : witnessOf(policy, line);
     return witness ? [{ witness, timeS: parseTimestampedSignature(line.signature).timestampS }] : [];
   });
-  const cosigners = lines.map(({ witness }) => witness.vkey.name);
+  const cosigners = [...new Set(lines.map(({ witness }) => witness.vkey.name))];
   const need = missingWitnesses(policy, new Set());
   const cosigned = new Set<string>();
   let missing = need;

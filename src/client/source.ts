@@ -6,8 +6,11 @@ import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import { readCapped } from './read-capped.ts';
 
 export interface LogSource {
-  /** The file, or `undefined` where the log says that it has none. Rejects with `unreachable` for anything else. */
-  read(path: string): Promise<Uint8Array | undefined>;
+  /**
+   * The file, or `undefined` where the log says that it has none. Rejects with `unreachable` for anything else. A source
+   * that heeds `signal` ends what is under way when that is aborted.
+   */
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
 }
 
 export interface HttpSourceOptions {

@@ -9,6 +9,12 @@ export function formatUtc(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, -5).replace('T', ' ')} UTC`;
 }
 
+/** RFC 3339, of seconds since 1970; `null` of a time that no calendar has. */
+export function formatInstantS(seconds: number): string | null {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
 const UNITS = [
   ['day', 86_400],
   ['hour', 3600],

@@ -114,7 +114,8 @@ export function parsePolicy(bytes: Uint8Array): Policy {
     } else if (keyword === 'group') {
       const [name = '', k = '', ...members] = items;
       const threshold = k === 'any' ? 1 : k === 'all' ? members.length : isDecimal(k) ? Number(k) : 0;
-      demand(threshold > 0 && threshold <= members.length);
+      demand(threshold > 0);
+      demand(threshold <= members.length, 'it asks for more than it has');
       for (const member of members) {
         demand(names.get(member) === false, UNDEFINED);
         names.set(member, true);

@@ -18,49 +18,61 @@ import { parseCheckpoint } from '../formats/checkpoint.ts';
 import { openNote, parseNote } from '../formats/note.ts';
 import { readBody } from './body.ts';
 import { ownHeadsOf } from './heads.ts';
-import { PublicRate } from './public-rate.ts';
+import { networkOf, PublicRate } from './public-rate.ts';
 import { respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
 import { queryOf } from './target.ts';
 
-/** As many lines as a checkpoint of ours has room for, ML-DSA-44 ones too. */
+/** Room for a line of each key of a dozen witnesses, ML-DSA-44 ones too. */
 const MAX_BYTES: number = 64 * 1024;
-/** Each costs the verification of a few signatures. */
-const PER_SECOND = 20;
+/** Of one network, and of all together: a body to read, then the signatures to verify. */
+const READ_PER_SECOND = { each: 20, all: 200 };
+const VERIFIED_PER_SECOND = { each: 5, all: 50 };
+
+interface Rates {
+  readonly reading: PublicRate;
+  readonly verifying: PublicRate;
+}
 
 export function addCosignatureRoute(app: Hono, site: Site): void {
-  const rate = new PublicRate(PER_SECOND, 'cosignatures');
-  addRoute(app, site, '/v1/cosignatures', (c) => take(c, site, rate), {
+  const rates: Rates = {
+    reading: new PublicRate(READ_PER_SECOND, 'cosignatures'),
+    verifying: new PublicRate(VERIFIED_PER_SECOND, 'cosignatures'),
+  };
+  addRoute(app, site, '/v1/cosignatures', (c) => take(c, site, rates), {
     method: 'POST',
     isPublic: true,
   });
 }
 
-async function take(c: Context, site: Site, rate: PublicRate): Promise<Response> {
+async function take(c: Context, site: Site, rates: Rates): Promise<Response> {
   queryOf(c, []);
   const { log, otherVerifiers = [] } = site;
   const { origin } = log.identity;
   const witnesses = otherVerifiers.filter(({ name }) => name !== origin);
   if (witnesses.length === 0)
     throw new NewelError('no_witnesses', 'the policies of this log name no witnesses');
-  rate.take();
+  rates.reading.take(networkOf(c));
   const body = await readBody(c, MAX_BYTES);
-  const checkpoint = parseCheckpoint(parseNote(body).text);
+  const { text } = parseNote(body);
+  const checkpoint = parseCheckpoint(text);
   if (checkpoint.origin !== origin) throw new NewelError('not_found', 'the checkpoint is of another log');
   const { size } = checkpoint;
   const kept = size <= log.published.size ? await log.keptCheckpoint(size) : undefined;
-  if (!kept || parseNote(kept.checkpoint).text !== parseNote(body).text) {
+  if (!kept || parseNote(kept.checkpoint).text !== text) {
     throw new NewelError(
       'not_found',
       'no checkpoint of that text is kept: it was not published, or is one of many of its minute',
     );
   }
+  rates.verifying.take(networkOf(c));
   const lines = openLines(body, witnesses);
   await log.addLines(size, lines);
   const now = await log.keptCheckpoint(size);
   const { level } = ownHeadsOf(site).open((now ?? kept).checkpoint);
-  return respondJson(c, { tree_size: size, level, cosigners: lines.map(({ name }) => name) }, 'none');
+  const cosigners = [...new Set(lines.map(({ name }) => name))];
+  return respondJson(c, { tree_size: size, level, cosigners }, 'none');
 }
 
 /** The lines by witnesses, verified. Throws `forbidden` where there is none, `malformed` where one is false. */

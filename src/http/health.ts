@@ -24,9 +24,11 @@ function witnessesOf(site: Site): Record<string, unknown> {
   if (!states) return {};
   const { published } = site.log;
   const fast = site.log.publication('fast');
+  const wanting = site.log.wantingOf(published.size - 1);
   return {
     published: published.size,
     witnessed: fast?.size ?? 0,
+    ...(wanting && { have: wanting.have, need: wanting.need }),
     witnesses: states.map(({ name, state, size, why }) => ({
       name,
       state,

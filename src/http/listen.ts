@@ -22,6 +22,8 @@ export interface ListenOptions {
   readonly tryNextPorts?: number;
   /** For the whole of a request that is not held to a pace; 30 s by default. */
   readonly requestTimeoutMs?: number;
+  /** What every request is told until an app is served: plain text, instead of the problem of a log. */
+  readonly starting?: string;
 }
 
 export interface Listening {
@@ -51,8 +53,8 @@ const CLOSE_INTERVAL_MS = 20;
 
 /** Throws `usage` where the port is taken, and no next one is free or may be tried, or the address is not ours. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { host, port: wanted, tryNextPorts = 0, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-  let answer: Answer = answerStarting;
+  const { host, port: wanted, tryNextPorts = 0, requestTimeoutMs = REQUEST_TIMEOUT_MS, starting } = options;
+  let answer: Answer = (_, outgoing) => answerStarting(outgoing, starting);
   const sockets: Sockets = new Map();
   const server = createServer(
     {
@@ -205,9 +207,10 @@ function problemBody(status: number, title: string, detail: string, code: string
   return `${JSON.stringify({ type: 'about:blank', title, status, detail, code })}\n`;
 }
 
-function answerStarting(_incoming: IncomingMessage, outgoing: ServerResponse): void {
-  outgoing.writeHead(503, { ...PROBLEM_HEADERS, 'Retry-After': '1' });
-  outgoing.end(STARTING);
+function answerStarting(outgoing: ServerResponse, text: string | undefined): void {
+  const type = text === undefined ? {} : { 'Content-Type': 'text/plain; charset=utf-8' };
+  outgoing.writeHead(503, { ...PROBLEM_HEADERS, ...type, 'Retry-After': '1' });
+  outgoing.end(text ?? STARTING);
 }
 
 /** `OPTIONS *`: what the server as a whole can do (RFC 9110 §9.3.7). */

@@ -1,20 +1,19 @@
 /**
  * Heads that parties exchange (spec/gossip.md):
  *
- *   POST /v1/heads            one signed checkpoint → 200 our newest one of that log · 202 it is the log's, and whether it is
+ *   POST /v1/heads            one signed checkpoint → 200 ours of that log · 202 it is the log's, and whether it is
  *                             of the same tree cannot be said yet · 409 the evidence that both cannot be
- *   GET  /v1/heads/<SHA-256 of the origin, hex>     → our newest one · 404
+ *   GET  /v1/heads/<SHA-256 of the origin, hex>     → ours · 404
  *
  * Anybody may ask: what counts is the log's signature. What is refused is refused before its body is read, where that
- * can be known: by the rate of its sender, then by its length.
+ * can be known: by the rate of its sender, by what is under way, then by its length.
  */
 
 import type { Context, Hono } from 'hono';
 import { type ErrorCode, NewelError, RateLimitedError } from '../errors.ts';
-import { MAX_NOTE_BYTES } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
-import type { HeadAnswer, Heads } from '../monitor/heads.ts';
-import { declaredLength, readBody } from './body.ts';
+import { type HeadAnswer, type Heads, MAX_POSTED_BYTES } from '../monitor/heads.ts';
+import { BodyRoom, type BodyRoomLimits } from './body-room.ts';
 import { CACHE, initOf, JSON_TYPE, PROBLEM, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
 import { type Handler, signalled } from './route.ts';
 import type { AnsweredRequest } from './signals.ts';
@@ -28,6 +27,7 @@ export interface GossipSite {
   readonly onError: (error: unknown) => void;
 }
 
+const BODIES: BodyRoomLimits = { maxRequests: 256, maxBytes: 4 * 2 ** 20, maxBodyBytes: MAX_POSTED_BYTES };
 const ORIGIN_HASH = /^[0-9a-f]{64}$/;
 const ANSWER_HEADERS = { 'Cache-Control': CACHE.none, ...PUBLIC_HEADERS } as const;
 const CONSISTENT = initOf(200, { 'Content-Type': TEXT, ...ANSWER_HEADERS });
@@ -45,23 +45,23 @@ export function addGossipRoutes(app: Hono, site: GossipSite): void {
     };
     app.on(method, path, site.onRequest ? signalled(handle, path, site.onRequest) : handle);
   };
-  add('POST', '/v1/heads', (c) => postHead(c, site.heads));
+  const room = new BodyRoom(BODIES);
+  add('POST', '/v1/heads', (c) => postHead(c, site.heads, room));
   add('GET', '/v1/heads/:origin', (c) => showHead(c, site.heads));
 }
 
-async function postHead(c: Context, heads: Heads): Promise<Response> {
+async function postHead(c: Context, heads: Heads, room: BodyRoom): Promise<Response> {
   const poster = heads.admit(incomingOf(c.env)?.socket.remoteAddress);
   queryOf(c, []);
-  declaredLength(c, MAX_NOTE_BYTES);
-  return respondAnswer(c, await heads.takePosted(await readBody(c, MAX_NOTE_BYTES), poster));
+  return respondAnswer(c, await room.run(c, poster, (body) => heads.takePosted(body, poster)));
 }
 
 function respondAnswer(c: Context, answer: HeadAnswer): Response {
   switch (answer.kind) {
     case 'consistent':
-      return respond(c, decodeUtf8(answer.newest), CONSISTENT);
+      return respond(c, decodeUtf8(answer.ours), CONSISTENT);
     case 'undecided':
-      return respond(c, answer.newest ? decodeUtf8(answer.newest) : '', UNDECIDED);
+      return respond(c, answer.ours ? decodeUtf8(answer.ours) : '', UNDECIDED);
     case 'conflict':
       return respond(c, answer.evidence, CONFLICT);
   }
@@ -70,7 +70,7 @@ function respondAnswer(c: Context, answer: HeadAnswer): Response {
 async function showHead(c: Context, heads: Heads): Promise<Response> {
   queryOf(c, []);
   const name = c.req.param('origin') ?? '';
-  const note = ORIGIN_HASH.test(name) ? await heads.newest(name) : undefined;
+  const note = ORIGIN_HASH.test(name) ? await heads.ours(name) : undefined;
   if (!note) throw new NewelError('not_found', 'no head of a log with this hash of its origin is kept here');
   return respond(c, decodeUtf8(note), TEXT_INIT.short);
 }
@@ -83,6 +83,7 @@ const STATUSES: Partial<Record<ErrorCode, readonly [status: number, title: strin
   not_found: [404, 'Not found'],
   too_large: [413, 'Too large'],
   rate_limited: [429, 'Rate limited'],
+  queue_full: [503, 'Queue full'],
   storage_failed: [503, 'Storage failed'],
 };
 const INTERNAL = [500, 'Internal error'] as const;

@@ -81,7 +81,10 @@ export class Receipts {
     signal?: AbortSignal,
   ): Promise<void> {
     if (wanted.level !== 'witnessed') return;
-    await this.#site.log.whenWitnessed(leafIndex, wanted.waitMs, signal);
+    const { log } = this.#site;
+    await log.whenWitnessed(leafIndex, wanted.waitMs, signal);
+    // What has stopped for good makes no more promises; the event may be sent again.
+    if (log.failure) throw log.failure;
   }
 
   /** The same in its parts, for an answer in which several receipts stand on one checkpoint. Throws as `format` does. */

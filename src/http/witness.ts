@@ -6,32 +6,40 @@
  *   GET  /<SHA-256 of the origin>/checkpoint    200 the checkpoint cosigned last · 404
  *   GET  /healthz  /readyz
  *
- * How much work is under way at once is bounded, in requests and in bytes that have arrived, whoever sends them: beyond it
- * the answer is 503. Both prefixes of the specification are the root; a proxy may put others before it.
+ * How much is under way at once is bounded (`upload-room.ts`): beyond it the answer is 503. How often a body is looked at is
+ * bounded for each network and for all (`public-rate.ts`), since to refuse it costs the verification of a signature: beyond
+ * it the answer is 429. Both prefixes of the specification are the root; a proxy may put others before it.
  */
 
 import { type Context, Hono } from 'hono';
-import { concatBytes } from '../core/bytes.ts';
-import { NewelError } from '../errors.ts';
+import { NewelError, RateLimitedError } from '../errors.ts';
 import {
   type AddCheckpointAnswer,
   MAX_WITNESS_BODY_BYTES,
   type SignSubtreeAnswer,
   type Witness,
 } from '../witness/witness.ts';
-import { declaredLength, tooLarge } from './body.ts';
-import { bodyChunks, cappedChunks } from './body-chunks.ts';
+import { clientNetworkOf, type PerSecond, PublicRate } from './public-rate.ts';
 import { CACHE, type Init, initOf, NOSNIFF, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
 import { type Handler, signalled } from './route.ts';
 import type { AnsweredRequest } from './signals.ts';
 import { pathOf, queryOf, targetOf } from './target.ts';
+import { UploadRoom } from './upload-room.ts';
 
 export interface WitnessSite {
   readonly witness: Witness;
-  /** Requests that may be under way; 2,048 by default. */
+  /** Requests with whole bodies that may be under way; 2,048 by default. */
   readonly maxRequests?: number;
   /** Bytes of bodies that may be held; 64 MiB by default. */
   readonly maxBytes?: number;
+  /** Bodies that may be waited for; 1,024 by default. */
+  readonly maxWaiting?: number;
+  /** Bodies of one network that may be waited for; 64 by default. */
+  readonly maxWaitingEach?: number;
+  /** Bodies of `add-checkpoint` that are looked at; 50 a second of one network and 500 of all by default. */
+  readonly checkpoints?: PerSecond;
+  /** Bodies of `sign-subtree` that are looked at; 50 a second of one network and 150 of all by default. */
+  readonly subtrees?: PerSecond;
   /** Told of each request when its answer is made. */
   readonly onRequest?: (request: AnsweredRequest) => void;
   /** Told of each failure that is not the client's. By default it goes to the console. */
@@ -42,15 +50,20 @@ export interface WitnessSite {
 
 const MAX_REQUESTS = 2048;
 const MAX_BYTES: number = 64 * 2 ** 20;
+const MAX_WAITING = 1024;
+const MAX_WAITING_EACH = 64;
+const CHECKPOINTS: PerSecond = { each: 50, all: 500 };
+/** A false line of type 0x06 takes 3 ms. */
+const SUBTREES: PerSecond = { each: 50, all: 150 };
 const HEADERS = { 'Cache-Control': CACHE.none, ...NOSNIFF } as const;
 const SIZE_TYPE = 'text/x.tlog.size';
 const ORIGIN_HASH = /^[0-9a-f]{64}$/;
 const METHODS = ['GET', 'POST'] as const;
 
 export function createWitnessApp(site: WitnessSite): Hono {
-  const { witness, onRequest } = site;
+  const { witness, onRequest, checkpoints = CHECKPOINTS, subtrees = SUBTREES } = site;
   const app = new Hono({ getPath: (request, options) => pathOf(targetOf(request, options?.env)) });
-  const room = new Room(site);
+  const room = roomOf(site);
   const add = (method: 'GET' | 'POST', path: string, handler: Handler): void => {
     const handle: Handler = async (c) => {
       try {
@@ -61,15 +74,22 @@ export function createWitnessApp(site: WitnessSite): Hono {
     };
     app.on(method, path, onRequest ? signalled(handle, path, onRequest) : handle);
   };
-  const addCall = (path: string, call: Call): void =>
+  const addCall = (path: string, perSecond: PerSecond, call: Call): void => {
+    const rate = new PublicRate(perSecond, 'requests');
     add('POST', path, async (c) => {
       queryOf(c, []);
-      return respondAnswer(c, await room.run(c, call));
+      const network = clientNetworkOf(c);
+      const answer = await room.run(c, (body) => {
+        rate.take(network);
+        return call(body);
+      });
+      return respondAnswer(c, answer ?? FULL);
     });
+  };
 
-  addCall('/add-checkpoint', (body) => witness.addCheckpoint(body));
+  addCall('/add-checkpoint', checkpoints, (body) => witness.addCheckpoint(body));
   const { signSubtree } = witness;
-  if (signSubtree) addCall('/sign-subtree', (body) => signSubtree(body));
+  if (signSubtree) addCall('/sign-subtree', subtrees, (body) => signSubtree(body));
   add('GET', '/:origin/checkpoint', async (c) => {
     queryOf(c, []);
     const origin = c.req.param('origin') ?? '';
@@ -91,40 +111,16 @@ export function createWitnessApp(site: WitnessSite): Hono {
 type Answer = AddCheckpointAnswer | SignSubtreeAnswer;
 type Call = (body: Uint8Array) => Promise<Answer>;
 
-/** What is under way. Bytes count as they arrive, so that who only promises them takes nobody's place. */
-class Room {
-  readonly #maxRequests: number;
-  readonly #maxBytes: number;
-  #requests = 0;
-  #bytes = 0;
-
-  constructor({ maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES }: WitnessSite) {
-    this.#maxRequests = maxRequests;
-    this.#maxBytes = maxBytes;
-  }
-
-  async run(c: Context, call: Call): Promise<Answer> {
-    if (this.#requests >= this.#maxRequests) return FULL;
-    let held = 0;
-    this.#requests += 1;
-    const chunks: Uint8Array[] = [];
-    const body = bodyChunks(c);
-    try {
-      declaredLength(c, MAX_WITNESS_BODY_BYTES);
-      const capped = cappedChunks(body, MAX_WITNESS_BODY_BYTES, () => tooLarge(MAX_WITNESS_BODY_BYTES));
-      for (let chunk = await capped.next(); chunk; chunk = await capped.next()) {
-        if (this.#bytes + chunk.length > this.#maxBytes) return FULL;
-        held += chunk.length;
-        this.#bytes += chunk.length;
-        chunks.push(chunk);
-      }
-      return await call(concatBytes(...chunks));
-    } finally {
-      body.release();
-      this.#bytes -= held;
-      this.#requests -= 1;
-    }
-  }
+function roomOf(site: WitnessSite): UploadRoom {
+  const { maxRequests = MAX_REQUESTS, maxBytes = MAX_BYTES } = site;
+  const { maxWaiting = MAX_WAITING, maxWaitingEach = MAX_WAITING_EACH } = site;
+  return new UploadRoom({
+    maxRequests,
+    maxBytes,
+    maxWaiting,
+    maxWaitingEach,
+    maxBodyBytes: MAX_WITNESS_BODY_BYTES,
+  });
 }
 
 const FULL: Answer = {
@@ -154,6 +150,8 @@ function respondAnswer(c: Context, answer: Answer): Response {
 }
 
 function respondFailure(c: Context, site: WitnessSite, error: unknown): Response {
+  if (error instanceof RateLimitedError)
+    return respondLine(c, 429, error.message, { 'Retry-After': String(error.retryAfterS) });
   if (error instanceof NewelError) {
     if (error.code === 'malformed') return respondLine(c, 400, error.message);
     if (error.code === 'too_large') return respondLine(c, 413, error.message);

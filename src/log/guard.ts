@@ -18,7 +18,10 @@
  * only publishes.
  *
  * Whoever writes it looks before and after: if the file is not what it wrote last, a second copy of this log is
- * running on the same guard, and both must stop.
+ * running on the same guard, and both must stop. So it appends a mark, which the other one finds at its next look, and
+ * which no start passes over:
+ *
+ *   newel-guard/1 contested            behind the two slots
  */
 
 import { constants } from 'node:fs';
@@ -33,6 +36,9 @@ import { formatHex } from '../formats/hex.ts';
 import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
 
 export const GUARD_SLOT_BYTES = 4096;
+
+const SLOTS_BYTES = 2 * GUARD_SLOT_BYTES;
+const CONTESTED: Uint8Array = encodeUtf8('newel-guard/1 contested\n');
 
 export interface GuardedHead {
   /** As `formatIdentity` has it. */
@@ -138,6 +144,14 @@ class GuardFile implements Guard {
 
   async read(): Promise<GuardedHead> {
     this.#known = await this.#readAll();
+    if (this.#known.length > SLOTS_BYTES) {
+      throw new NewelError(
+        'log_refused',
+        `two copies of this log have been writing the guard ${this.#path}, so one of them may have signed what the other has ` +
+          'not. Find out which of them is the one that witnesses and monitors know, stop the other for good, and only then ' +
+          `cut the mark off: truncate -s ${SLOTS_BYTES} ${this.#path}`,
+      );
+    }
     const whole = [0, GUARD_SLOT_BYTES]
       .map((at) => parseGuardSlot(this.#known!.subarray(at, at + GUARD_SLOT_BYTES)))
       .filter((slot) => slot !== undefined);
@@ -168,13 +182,15 @@ class GuardFile implements Guard {
   async #assertOurs(): Promise<void> {
     if (!this.#known) throw new Error('bug: the guard is written before it is read');
     if (equalBytes(await this.#readAll(), this.#known)) return;
+    await this.#file.write(CONTESTED, 0, CONTESTED.length, SLOTS_BYTES);
+    await this.#file.datasync();
     throw new Error(
       `another process has written the guard ${this.#path}: two copies of this log are running`,
     );
   }
 
   async #readAll(): Promise<Uint8Array> {
-    const bytes = new Uint8Array(2 * GUARD_SLOT_BYTES);
+    const bytes = new Uint8Array(SLOTS_BYTES + CONTESTED.length);
     const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, 0);
     return bytes.subarray(0, bytesRead);
   }

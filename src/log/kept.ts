@@ -4,7 +4,7 @@
  * and the first that was witnessed.
  *
  *   slot, kept checkpoint    time8 note               when it was published, and the note as served
- *   witnessed mark                                    empty: the kept checkpoint of that size meets the policy
+ *   witnessed mark                                    empty: the kept checkpoint of that size met that policy
  *   thinned mark             size8 time8 time8        the last kept checkpoint that was looked at; when the last one that
  *                                                     stays was published, and the last witnessed one
  */
@@ -62,10 +62,11 @@ export async function readKept(store: Store, size: number): Promise<KeptCheckpoi
   return value && parseKept(value);
 }
 
-/** The sizes of the newest kept checkpoints, newest first. */
-export async function readKeptSizes(store: Store, limit: number): Promise<number[]> {
-  const range = { from: checkpointKey(0), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit, reverse: true };
-  return (await store.scan(range)).map(({ key }) => numberOfKey(key));
+/** Sizes of kept checkpoints of at least `since` leaves: the `limit` smallest and the `limit` largest. */
+export async function readKeptSizes(store: Store, since: number, limit: number): Promise<number[]> {
+  const range = { from: checkpointKey(since), to: checkpointKey(Number.MAX_SAFE_INTEGER), limit };
+  const rows = await Promise.all([store.scan(range), store.scan({ ...range, reverse: true })]);
+  return rows.flat().map(({ key }) => numberOfKey(key));
 }
 
 /** The earliest kept checkpoint of a tree that has leaf `index`, or `undefined`. */
@@ -79,16 +80,17 @@ export async function readCheckpointCovering(
 }
 
 /**
- * The earliest kept checkpoint of a tree that has leaf `index`, was witnessed when it was kept, and `serves`: a policy may
- * have become stricter since.
+ * The earliest kept checkpoint of a tree that has leaf `index`, met the policy of that id, and `serves`: what is marked is
+ * looked at again before it is believed.
  */
 export async function readWitnessedCovering(
   store: Store,
+  policyId: Uint8Array,
   index: number,
   serves: (kept: KeptCheckpoint) => boolean,
 ): Promise<KeptCheckpoint | undefined> {
-  const to = witnessedKey(Number.MAX_SAFE_INTEGER);
-  for (let from = witnessedKey(index + 1); ;) {
+  const to = witnessedKey(policyId, Number.MAX_SAFE_INTEGER);
+  for (let from = witnessedKey(policyId, index + 1); ;) {
     const marks = await store.scan({ from, to, limit: MARKS_AT_ONCE });
     const sizes = marks.map(({ key }) => numberOfKey(key));
     for (const value of await store.getMany(sizes.map(checkpointKey))) {
@@ -96,7 +98,7 @@ export async function readWitnessedCovering(
       if (kept && serves(kept)) return kept;
     }
     if (marks.length < MARKS_AT_ONCE) return undefined;
-    from = witnessedKey(sizes.at(-1)! + 1);
+    from = witnessedKey(policyId, sizes.at(-1)! + 1);
   }
 }
 
@@ -104,15 +106,23 @@ export async function readWitnessedCovering(
  * Removes kept checkpoints published before `untilMs`, but for the first of each minute and the first witnessed one, and
  * never the newest, of `newestSize`: every leaf that is published stays covered by one that is kept.
  */
-export async function thin(store: Store, newestSize: number, untilMs: number): Promise<Batch> {
+export async function thin(
+  store: Store,
+  policyId: Uint8Array,
+  newestSize: number,
+  untilMs: number,
+): Promise<Batch> {
   const [mark] = await store.getMany([thinnedMarkKey]);
   let size = mark ? readUint64(mark, 0) : 0;
   let keptMs = mark ? readUint64(mark, 8) : 0;
   let witnessedMs = mark && mark.length >= 24 ? readUint64(mark, 16) : 0;
   const before = size;
   const range = { from: checkpointKey(size + 1), to: checkpointKey(newestSize), limit: THINNED_AT_ONCE };
+  // Nearly always the first one is too new, and the others are not looked at.
+  const [oldest] = await store.scan({ ...range, limit: 1 });
+  if (!oldest || parseKept(oldest.value).timeMs >= untilMs) return { puts: [] };
   const rows = await store.scan(range);
-  const marks = await store.getMany(rows.map(({ key }) => witnessedKey(numberOfKey(key))));
+  const marks = await store.getMany(rows.map(({ key }) => witnessedKey(policyId, numberOfKey(key))));
   const deletes: Uint8Array[] = [];
   for (const [i, { key, value }] of rows.entries()) {
     const { timeMs } = parseKept(value);
@@ -125,7 +135,7 @@ export async function thin(store: Store, newestSize: number, untilMs: number): P
       continue;
     }
     deletes.push(key);
-    if (isWitnessed) deletes.push(witnessedKey(size));
+    if (isWitnessed) deletes.push(witnessedKey(policyId, size));
   }
   if (size === before) return { puts: [] };
   const value = new Uint8Array(24);

@@ -6,6 +6,7 @@
  *                                        └─ held ─begin─┘  └─ a write fails, or halt ─→ stopped (fatal)
  */
 
+import { sha256 } from '@noble/hashes/sha2.js';
 import { equalBytes } from '../core/bytes.ts';
 import { EMPTY_ROOT, hashLeaf } from '../core/hash.ts';
 import type { Tile } from '../core/tile.ts';
@@ -16,6 +17,7 @@ import { MAX_ENTRY_BYTES } from '../formats/entry-bundle.ts';
 import type { Cosigner } from '../formats/cosignature.ts';
 import { type NoteSignature, type Signer, signNote, type Verifier } from '../formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+import { formatPolicy, type Policy } from '../formats/tlog-policy.ts';
 import { headKey, identityKey, roundKey, type Slot, startKey } from '../storage/keys.ts';
 import type { Batch, Store } from '../storage/store.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -41,12 +43,14 @@ import { type Appended, Sequencer } from './sequencer.ts';
 import { harmless, type Listener } from './signals.ts';
 import type { SlotPolicy } from './slot-asking.ts';
 import { TreeReader } from './tree-reader.ts';
-import { type Asking, type Wanting, Witnessed, type WitnessedSlot } from './witnessed.ts';
+import type { WitnessedSlot } from './slots.ts';
+import { type Asking, type Wanting, Witnessed } from './witnessed.ts';
 
 export type { Appended } from './sequencer.ts';
 export type { KeptCheckpoint, Publication } from './kept.ts';
 export type { HeadToCosign, SlotPolicy } from './slot-asking.ts';
-export type { Asking, Wanting, WitnessedSlot } from './witnessed.ts';
+export type { WitnessedSlot } from './slots.ts';
+export type { Asking, Wanting } from './witnessed.ts';
 export type { SignedHead } from './round-record.ts';
 export {
   type PoolLimits,
@@ -90,6 +94,9 @@ export interface Log {
   /** Why it would not be; `undefined` where it would. */
   readonly refusal: NewelError | undefined;
 
+  /** Why it has stopped for good, if it has. */
+  readonly failure: NewelError | undefined;
+
   /** Takes room for an entry, companions included, of at most `bytes`. Throws `queue_full`, or `storage_failed` once the log has stopped. */
   reserve(bytes: number, options?: ReserveOptions): Reservation;
   /**
@@ -122,8 +129,14 @@ export interface Log {
   findLeaf(hash: Uint8Array, size: number): Promise<number | undefined>;
   /** The first leaf of the first round at `timeMs` or later; the revealed size where there is none. */
   firstLeafSince(timeMs: number): Promise<number>;
-  /** Sizes of heads that were published lately, or may have been about to be: newest first. */
-  recentSizes(): Promise<readonly number[]>;
+  /**
+   * Sizes of at least `since` leaves of which a head was signed: all, newest first, where `limit` is enough, which is
+   * `isComplete`; else those of the newest rounds, and of what was published first since then and last, `limit` together.
+   */
+  recentSizes(
+    since: number,
+    limit: number,
+  ): Promise<{ readonly sizes: readonly number[]; readonly isComplete: boolean }>;
   /** The earliest kept checkpoint that covers leaf `index`; `undefined` while none is published. */
   checkpointCovering(index: number): Promise<KeptCheckpoint | undefined>;
 
@@ -138,6 +151,8 @@ export interface Log {
   ): Promise<KeptCheckpoint | undefined>;
   /** Whether leaf `index` is witnessed, now or within `waitMs`. */
   whenWitnessed(index: number, waitMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** Whoever waits for that is told that it is not. */
+  endWaits(): void;
   /** How far the newest checkpoint with leaf `index` is from being witnessed; `undefined` where nobody is to witness it. */
   wantingOf(index: number): Wanting | undefined;
   /** Adds lines that were verified to the kept checkpoint of that size; `false` where there is none. */
@@ -153,7 +168,6 @@ export interface Log {
 
 /** A head is published within a few rounds of being picked. */
 const RECENT_ROUNDS = 8;
-const RECENT_KEPT = 24;
 
 export interface CreateOptions {
   readonly store: Store;
@@ -223,7 +237,10 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     guard,
     identity,
     verifier,
-    slots: Object.keys(slots).filter((slot) => slot !== 'none') as WitnessedSlot[],
+    policies: {
+      ...(slots.fast && { fast: slots.fast.policy }),
+      ...(slots.public && { public: slots.public.policy }),
+    },
     witnessVerifiers,
     clock,
     acceptClock,
@@ -246,7 +263,9 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     isHeld,
   });
   const { origin } = identity;
+  const policyId = policyIdOf(slots.fast?.policy);
   const witnessed = new Witnessed({
+    policyId,
     origin,
     store,
     clock,
@@ -263,8 +282,9 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     origin,
     published,
     onSignal,
+    policyId,
     cosigner: options.cosigner,
-    onPick: (publication, durable) => witnessed.offer(publication, durable),
+    onPublish: (publication) => witnessed.offer(publication),
     publishIntervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
     republishIntervalMs: options.republishIntervalMs ?? REPUBLISH_INTERVAL_MS,
   });
@@ -276,6 +296,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     if (puts.length > 0 || provedRounds > 0) await sequencer.ride({ puts });
     publisher.start();
   };
+  sequencer.onStop = () => void witnessed.stop();
   if (!isHeld) await begin();
   const tree = new TreeReader(store, edge, options.cachedTiles ?? CACHED_TILES, onSignal);
   const reading = async <T>(what: string, read: () => Promise<T>): Promise<T> => {
@@ -307,6 +328,9 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     get refusal() {
       return sequencer.refusal;
     },
+    get failure() {
+      return sequencer.failure;
+    },
     reserve: (bytes, options) => sequencer.reserve(bytes, options),
     async append({ entry, companions, companionBytes = 0, reservation, together }) {
       if (entry.length > MAX_ENTRY_BYTES) {
@@ -333,21 +357,25 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     hashes: (size) => tree.hashes(size),
     findLeaf: (hash, size) => tree.findLeaf(hash, size),
     firstLeafSince: (timeMs) => firstLeafSince(store, sequencer.revealed, timeMs),
-    async recentSizes() {
-      const rounds = await readRoundSizes(store, sequencer.revealed, RECENT_ROUNDS);
-      return [...new Set([...rounds, ...(await readKeptSizes(store, RECENT_KEPT))])];
+    async recentSizes(since, limit) {
+      const signed = await readRoundSizes(store, sequencer.revealed, since, limit);
+      if (signed.isComplete) return signed;
+      const newest = signed.sizes.slice(0, RECENT_ROUNDS);
+      const kept = await readKeptSizes(store, since, Math.max(0, Math.floor((limit - newest.length) / 2)));
+      return { sizes: [...new Set([...newest, ...kept])], isComplete: false };
     },
     checkpointCovering: (index) => reading('kept checkpoints', () => readCheckpointCovering(store, index)),
     publication: (slot) => (slot === 'none' ? publisher.published : witnessed.publication(slot)),
     keptCheckpoint: (size) => reading('kept checkpoints', () => readKept(store, size)),
     witnessedCovering: (index, serves) =>
-      reading('kept checkpoints', () => readWitnessedCovering(store, index, serves)),
+      reading('kept checkpoints', () => readWitnessedCovering(store, policyId, index, serves)),
     whenWitnessed: (index, waitMs, signal) => witnessed.whenWitnessed(index, waitMs, signal),
     wantingOf: (index) => witnessed.wantingOf(index),
     async addLines(size, lines) {
       sequencer.assertAccepting();
       return witnessed.add(size, lines);
     },
+    endWaits: () => witnessed.endWaits(),
     begin,
     halt: (reason) => sequencer.halt(reason),
     async close() {
@@ -356,6 +384,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
         await witnessed.stop();
         await publisher.stop();
         await sequencer.drain();
+        sequencer.close();
       } finally {
         try {
           await guard.close();
@@ -365,4 +394,11 @@ export async function openLog(options: OpenOptions): Promise<Log> {
       }
     },
   };
+}
+
+/** The first 8 bytes of the SHA-256 of what decides whether a policy is met: witnesses, groups and quorum. */
+function policyIdOf(policy: Policy | undefined): Uint8Array {
+  if (!policy) return new Uint8Array(8);
+  const witnesses = policy.witnesses.map(({ name, vkey }) => ({ name, vkey }));
+  return sha256(encodeUtf8(formatPolicy({ ...policy, logs: [], witnesses }))).subarray(0, 8);
 }

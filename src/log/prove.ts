@@ -18,9 +18,10 @@ import { equalBytes } from '../core/bytes.ts';
 import { tileHashReader } from '../core/tile.ts';
 import { readRoot } from '../core/tree.ts';
 import { NewelError } from '../errors.ts';
-import { type Checkpoint, openCheckpoint } from '../formats/checkpoint.ts';
-import type { Verifier } from '../formats/note.ts';
+import { openCheckpoint } from '../formats/checkpoint.ts';
+import type { NoteSignature, Verifier } from '../formats/note.ts';
 import { decodeUtf8 } from '../formats/text.ts';
+import type { Policy } from '../formats/tlog-policy.ts';
 import { headKey, identityKey, provedMarkKey, readUint64, roundKey, type Slot } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Edge } from './edge.ts';
@@ -37,15 +38,15 @@ import {
 } from './prove-rounds.ts';
 import { type Publication, readSlot } from './kept.ts';
 import type { SignedHead } from './round-record.ts';
-import type { WitnessedSlot } from './witnessed.ts';
+import { isMetBy, WITNESSED_SLOTS, type WitnessedSlot } from './slots.ts';
 
 export interface StoredParts {
   readonly store: Store;
   readonly guard: Guard;
   readonly identity: Identity;
   readonly verifier: Verifier;
-  /** Slots beside `none` that are configured, and the keys of their witnesses. */
-  readonly slots?: readonly WitnessedSlot[];
+  /** The policies of the slots beside `none`, and the keys of their witnesses. */
+  readonly policies?: Readonly<Partial<Record<WitnessedSlot, Policy>>> | undefined;
   readonly witnessVerifiers?: readonly Verifier[];
   /** What the appender demands of its companions; nothing without it. */
   readonly proveCompanions?: ProveCompanions | undefined;
@@ -56,7 +57,7 @@ export interface Proven {
   readonly recordHash: Uint8Array;
   readonly edge: Edge;
   readonly published: Publication;
-  /** What the slots beside `none` hold. */
+  /** What the slots beside `none` hold, where that meets the policy as it is now. */
   readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
   /** How many rounds were re-played. */
   readonly provedRounds: number;
@@ -96,13 +97,17 @@ async function prove(parts: StoredParts): Promise<Proven> {
     );
   }
   const { edge, provedRounds } = await proveRounds(store, readUint64(mark, 0), last, proveCompanions);
-  const published = await provePublication(store, 'none', [verifier], identity.origin, last);
-  if (!published) throw damaged(last.round, 'the published checkpoint is missing');
+  const found = await provePublication(store, 'none', [verifier], identity.origin, last);
+  if (!found) throw damaged(last.round, 'the published checkpoint is missing');
+  const { publication: published } = found;
   const held: Partial<Record<WitnessedSlot, Publication>> = {};
-  for (const slot of parts.slots ?? []) {
+  for (const slot of WITNESSED_SLOTS) {
+    const policy = parts.policies?.[slot];
+    if (!policy || policy.quorum === 'none') continue;
     const verifiers = [verifier, ...(parts.witnessVerifiers ?? [])];
-    const publication = await provePublication(store, slot, verifiers, identity.origin, last);
-    if (publication) held[slot] = publication;
+    const stored = await provePublication(store, slot, verifiers, identity.origin, last);
+    // Under another policy it was met; under this one it is to be met anew.
+    if (stored && isMetBy(policy, stored.signatures)) held[slot] = stored.publication;
   }
 
   const { round, size, root, timeMs } = last;
@@ -123,7 +128,7 @@ function openStored(
   what: string,
   verifiers: readonly Verifier[],
   origin: string,
-): Checkpoint {
+): ReturnType<typeof openCheckpoint> {
   try {
     return openCheckpoint(note, verifiers, origin);
   } catch (error) {
@@ -143,19 +148,20 @@ async function provePublication(
   verifiers: readonly Verifier[],
   origin: string,
   last: StoredRound,
-): Promise<Publication | undefined> {
+): Promise<{ publication: Publication; signatures: readonly NoteSignature[] } | undefined> {
   const kept = await readSlot(store, slot).catch((error: unknown) => {
     throw damaged(last.round, 'the published checkpoint is damaged', error);
   });
   if (!kept) return undefined;
-  const { size, root } = openStored(kept.checkpoint, 'published checkpoint', verifiers, origin);
+  const { size, root, signatures } = openStored(kept.checkpoint, 'published checkpoint', verifiers, origin);
   if (size > last.size)
     throw damaged(last.round, `size ${size} is published, but only ${last.size} are signed`);
   const treeRoot = await readRoot(size, tileHashReader(size, storedTiles(store, last.round)));
   if (!equalBytes(treeRoot, root))
     throw damaged(last.round, `the published root of size ${size} is not the tree's`);
   // No signature covers this time; it is never later than the round that carried it.
-  return { size, root, timeMs: Math.min(kept.timeMs, last.timeMs), checkpoint: kept.checkpoint };
+  const timeMs = Math.min(kept.timeMs, last.timeMs);
+  return { publication: { size, root, timeMs, checkpoint: kept.checkpoint }, signatures };
 }
 
 async function readLastRound(store: Store): Promise<StoredRound> {

@@ -1,11 +1,13 @@
 /**
  * Publishing: from the newest revealed head to the checkpoint that strangers see.
  *
- *   pick the head, note the time ─ the log's second line ─┬─ slot none, kept checkpoint: one batch ─ served
- *                                                         └─ offered to its witnesses (`witnessed.ts`)
+ *   pick the head, note the time ─ the log's second line ─ slot none, kept checkpoint: one batch ─┬─ served
+ *                                                                                                 └─ its witnesses
  *
- * A publication is persisted before it is served, with a round or alone, and no slot ever goes back. The time in the
- * log's second line is that of the pick: when a larger head is revealed, no smaller one is stamped any more.
+ * A publication is persisted before it is served or sent to anybody, with a round or alone, and no slot ever goes back.
+ * The time in the log's second line is that of the pick: when a larger head is revealed, no smaller one is stamped any
+ * more. Since it is on disk before it leaves, and no round is of an earlier time than what rides in it, that holds over
+ * a restart and a clock that is set back too.
  */
 
 import { formatCheckpoint } from '../formats/checkpoint.ts';
@@ -27,10 +29,12 @@ export interface PublisherParts {
   readonly published: Publication;
   readonly publishIntervalMs: number;
   readonly republishIntervalMs: number;
+  /** Of the policy whose marks thinning looks at. */
+  readonly policyId: Uint8Array;
   /** Makes the log's second line, with a time in it. */
   readonly cosigner: Cosigner | undefined;
-  /** Told of each publication as it is picked, and when it is durable. */
-  readonly onPick: (publication: Publication, durable: Promise<void>) => void;
+  /** Told of each publication once it is durable. */
+  readonly onPublish: (publication: Publication) => void;
   readonly onSignal: Listener;
 }
 
@@ -63,9 +67,9 @@ export class Publisher {
   /** Begins to publish. */
   start(): void {
     this.#state = 'running';
-    const { clock, onPick, republishIntervalMs } = this.#parts;
+    const { clock, onPublish, republishIntervalMs } = this.#parts;
     if (this.#lacksLine()) this.#publishedAtMs = clock.elapsed() - republishIntervalMs;
-    else onPick(this.#published, Promise.resolve());
+    else onPublish(this.#published);
     this.#schedule();
   }
 
@@ -92,7 +96,7 @@ export class Publisher {
   /** Sets the timer, or moves it to an earlier moment; never to a later one. */
   #schedule(): void {
     if (this.#state !== 'running' || this.#underWay) return;
-    const { clock, sequencer, publishIntervalMs, republishIntervalMs } = this.#parts;
+    const { clock, sequencer, publishIntervalMs, republishIntervalMs, onSignal } = this.#parts;
     const grown = sequencer.revealed.size > this.#published.size;
     const dueMs = this.#publishedAtMs + (grown ? publishIntervalMs : republishIntervalMs);
     if (this.#timer && this.#timer.dueMs <= dueMs) return;
@@ -100,9 +104,11 @@ export class Publisher {
     const cancel = clock.after(Math.max(0, dueMs - clock.elapsed()), () => {
       this.#timer = undefined;
       this.#underWay = this.#publish()
-        // Only a failed write gets here, which the sequencer has signalled; it has stopped, and so has this.
-        .catch(() => {
-          this.#state = 'stopped';
+        .catch((error: unknown) => {
+          // The sequencer has signalled a failed write; it has stopped, and so has this.
+          if (sequencer.failure) this.#state = 'stopped';
+          else onSignal({ event: 'publish_failed', error });
+          this.#publishedAtMs = clock.elapsed();
         })
         .finally(() => {
           this.#underWay = undefined;
@@ -113,7 +119,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { sequencer, clock, onPick, onSignal } = this.#parts;
+    const { sequencer, clock, onPublish, onSignal } = this.#parts;
     const head = sequencer.revealed;
     const timeMs = Math.max(clock.now(), this.#published.timeMs);
     const pickedAtMs = clock.elapsed();
@@ -123,14 +129,11 @@ export class Publisher {
     };
     const thinned = await this.#thin(publication.timeMs - KEEP_ALL_MS);
     const puts = [...publicationRows(publication, this.#published.size), ...thinned.puts];
-    const durable = sequencer.ride({ puts, deletes: thinned.deletes ?? [] });
-    // Who waits for it elsewhere is told of a failure here.
-    durable.catch(() => {});
-    onPick(publication, durable);
-    await durable;
-    // Durable and guarded; from here on it may be served.
+    await sequencer.ride({ puts, deletes: thinned.deletes ?? [] }, publication.timeMs);
+    // Durable and guarded; from here on it may be served, and its stamp binds every later one.
     this.#published = publication;
     this.#publishedAtMs = pickedAtMs;
+    onPublish(publication);
     onSignal({ event: 'published', slot: 'none', size: publication.size });
   }
 
@@ -144,9 +147,9 @@ export class Publisher {
 
   /** Damage among old checkpoints is no reason not to publish a new one. */
   async #thin(untilMs: number): Promise<Batch> {
-    const { store, onSignal } = this.#parts;
+    const { store, policyId, onSignal } = this.#parts;
     try {
-      return await thin(store, this.#published.size, untilMs);
+      return await thin(store, policyId, this.#published.size, untilMs);
     } catch {
       onSignal({ event: 'damage_read', what: 'kept checkpoints' });
       return { puts: [] };

@@ -1,7 +1,7 @@
-/** Finding leaves by time: rounds have times that never go back, so one is found by halving. */
+/** What the round records tell: which leaf came when, as rounds have times that never go back; which sizes there were. */
 
 import { NewelError } from '../errors.ts';
-import { roundKey } from '../storage/keys.ts';
+import { numberOfKey, roundKey } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { parseRoundRecord, type RoundRecord, type SignedHead } from './round-record.ts';
 
@@ -21,19 +21,54 @@ export async function firstLeafSince(store: Store, head: SignedHead, timeMs: num
   return (await readRound(store, low)).first;
 }
 
-/** The sizes of the tree after the newest `rounds` rounds up to `head`, newest first. */
-export async function readRoundSizes(store: Store, head: SignedHead, rounds: number): Promise<number[]> {
-  const numbers = Array.from({ length: Math.min(rounds, head.round + 1) }, (_, i) => head.round - i);
-  const records = await Promise.all(numbers.map((round) => readRound(store, round)));
-  return records.map(({ size }) => size);
+const ROUNDS_AT_ONCE = 256;
+/** Rounds that are looked at: one that only publishes has the size of the one before it. */
+const MAX_ROUNDS = 4096;
+
+/**
+ * The sizes of at least `since` leaves that the tree had after a round, up to `head`, newest first and each once: all heads
+ * that were ever signed, unless there are more than `limit`. Throws `storage_failed` where a round cannot be read.
+ */
+export async function readRoundSizes(
+  store: Store,
+  head: SignedHead,
+  since: number,
+  limit: number,
+): Promise<{ sizes: number[]; isComplete: boolean }> {
+  const sizes: number[] = [];
+  for (let round = head.round; head.round - round < MAX_ROUNDS;) {
+    const range = { from: roundKey(0), to: roundKey(round + 1), limit: ROUNDS_AT_ONCE, reverse: true };
+    const rows = await store.scan(range);
+    if (rows.length === 0) throw missing(round);
+    for (const { key, value } of rows) {
+      if (numberOfKey(key) !== round) throw missing(round);
+      const { size } = parseStored(round, value);
+      if (size < since) return { sizes, isComplete: true };
+      if (sizes.at(-1) !== size) {
+        if (sizes.length === limit) return { sizes, isComplete: false };
+        sizes.push(size);
+      }
+      if (size === since || round === 0) return { sizes, isComplete: true };
+      round -= 1;
+    }
+  }
+  return { sizes, isComplete: false };
 }
 
 async function readRound(store: Store, round: number): Promise<RoundRecord> {
   const [stored] = await store.getMany([roundKey(round)]);
+  if (!stored) throw missing(round);
+  return parseStored(round, stored);
+}
+
+function parseStored(round: number, stored: Uint8Array): RoundRecord {
   try {
-    if (stored) return parseRoundRecord(stored);
+    return parseRoundRecord(stored);
   } catch (cause) {
     throw new NewelError('storage_failed', `the record of round ${round} is damaged`, { cause });
   }
-  throw new NewelError('storage_failed', `the record of round ${round} is missing`);
+}
+
+function missing(round: number): NewelError {
+  return new NewelError('storage_failed', `the record of round ${round} is missing`);
 }

@@ -49,6 +49,8 @@ export interface Appended {
 
 interface Rider {
   readonly batch: Batch;
+  /** The time that the batch is of: the round is not of an earlier one. */
+  readonly timeMs: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -60,11 +62,13 @@ export class Sequencer {
   #revealed: SignedHead;
   #recordHash: Uint8Array;
   #failure: NewelError | undefined;
-  #state: 'held' | 'open' | 'closing';
+  #state: 'held' | 'open' | 'closing' | 'closed';
   #running: Promise<void> | undefined;
   readonly #mark: ProvedMark;
   /** Told of each head after it is revealed. */
   onReveal: (head: SignedHead) => void = () => {};
+  /** Told once it has stopped for good. */
+  onStop: () => void = () => {};
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
@@ -105,12 +109,11 @@ export class Sequencer {
     if (refusal) throw refusal;
   }
 
-  /**
-   * Stops for good, for a reason that is not ours: what is being written is not revealed, and whoever waits for it is told
-   * the reason.
-   */
+  /** Stops for good, for a reason that is not ours: what is being written is not revealed. */
   halt(reason: NewelError): void {
-    if (!this.#failure) this.#stop(reason, reason);
+    if (this.#failure) return;
+    const what = 'the log has stopped: a witness knows what cannot be true together with it';
+    this.#stop(new NewelError('storage_failed', what, { cause: reason }), reason);
   }
 
   /** Throws `QueueFullError`, or `storage_failed` where the sequencer has stopped. */
@@ -132,10 +135,10 @@ export class Sequencer {
   }
 
   /** Makes a batch durable with the next round, or with a round of its own if none is due. */
-  ride(batch: Batch): Promise<void> {
+  ride(batch: Batch, timeMs = 0): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failure || this.#state === 'held') return reject(this.#refusal());
-      this.#riders.push({ batch, resolve, reject });
+      if (this.#failure || this.#state === 'held' || this.#state === 'closed') return reject(this.#refusal());
+      this.#riders.push({ batch, timeMs, resolve, reject });
       this.#wake();
     });
   }
@@ -144,6 +147,11 @@ export class Sequencer {
   async drain(): Promise<void> {
     this.#state = 'closing';
     while (this.#running) await this.#running;
+  }
+
+  /** Nobody rides any more. */
+  close(): void {
+    this.#state = 'closed';
   }
 
   #wake(): void {
@@ -178,7 +186,7 @@ export class Sequencer {
         lastRecordHash: this.#recordHash,
         entries,
         riders: riders.map((rider) => rider.batch),
-        nowMs: clock.now(),
+        nowMs: Math.max(clock.now(), ...riders.map(({ timeMs }) => timeMs)),
         provedMark: this.#mark.due(),
       });
       await store.commit(round.batch);
@@ -225,6 +233,7 @@ export class Sequencer {
     this.#pool.fail(failure);
     refuse(failure, undefined, this.#riders);
     this.#riders = [];
+    this.onStop();
     this.#parts.onSignal({ event: 'fatal', error });
   }
 

@@ -15,6 +15,7 @@ export type LogSignal =
       guardMs: number;
     }
   | { event: 'published'; slot: string; size: number }
+  | { event: 'publish_failed'; error: unknown }
   | { event: 'asking_failed'; slot: string; error: unknown }
   | { event: 'unmet'; slot: string; size: number; have: number; need: number }
   | { event: 'damage_read'; what: string }

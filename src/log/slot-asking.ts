@@ -101,9 +101,10 @@ export class SlotAsking {
       this.#isAsking = false;
     }
     if (this.#stopped) return;
+    const isOver = isMet(head);
+    if (!isOver) onUnmet(head);
     if (this.#next) return this.#schedule(intervalMs);
-    if (isMet(head)) return;
-    onUnmet(head);
+    if (isOver) return;
     this.#next = head;
     this.#schedule(Math.max(intervalMs, AGAIN_MS));
   }

@@ -4,26 +4,24 @@
  *   head published ─ ask ─ lines ─┐
  *   a line handed in ─────────────┴→ gathered by size ─ one batch: kept checkpoint, slots that are met, mark ─ served
  *
- * Every line that comes here is verified. A kept checkpoint has of each key the first line, so that its time bounds what
- * the tree holds as early as it can; a slot has the last one, which says that the head was still the newest. A head's
- * lines are written after the head itself, one batch after the other, and no slot goes back.
+ * Every line that comes here is verified. A kept checkpoint has of each key the earliest line, so that its time bounds what
+ * the tree holds as early as it can; a slot has the last one, which says that the head was still the newest. Lines are
+ * written after the head itself, one batch after the other, and no slot goes back.
  */
 
+import { equalBytes } from '../core/bytes.ts';
 import { parseCheckpoint } from '../formats/checkpoint.ts';
-import { parseTimestampedSignature } from '../formats/cosignature.ts';
-import { formatNote, type NoteSignature, parseNote } from '../formats/note.ts';
-import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+import { type NoteSignature, parseNote } from '../formats/note.ts';
 import { isQuorumMet, missingWitnesses, type Policy, witnessOf } from '../formats/tlog-policy.ts';
-import { witnessedKey, witnessSizesKey } from '../storage/keys.ts';
+import { witnessedKey } from '../storage/keys.ts';
 import type { Row, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
-import { keptRow, type KeptCheckpoint, type Publication, readKept, slotRow } from './kept.ts';
+import { Gathered, timestampOf } from './gathered.ts';
+import { keptRow, type Publication, readKept, slotRow } from './kept.ts';
 import type { Listener } from './signals.ts';
 import { type AskCall, type HeadToCosign, SlotAsking, type SlotPolicy } from './slot-asking.ts';
-
-/** The slots that want witnesses. */
-export type WitnessedSlot = 'fast' | 'public';
-export const WITNESSED_SLOTS: readonly WitnessedSlot[] = ['fast', 'public'];
+import { witnessSizesRow } from './witness-sizes.ts';
+import { isMetBy, witnessesIn, WITNESSED_SLOTS, type WitnessedSlot } from './slots.ts';
 
 /** Whoever asks the witnesses of a log. */
 export interface Asking {
@@ -42,6 +40,8 @@ export interface WitnessedParts {
   /** What the slots hold. */
   readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
   readonly asking: Asking | undefined;
+  /** Of the policy of the slot `fast`: under it its marks are kept. */
+  readonly policyId: Uint8Array;
   /** Makes rows durable, after all that was written before. */
   readonly ride: (batch: { readonly puts: readonly Row[] }) => Promise<void>;
   readonly onSignal: Listener;
@@ -54,32 +54,13 @@ export interface Wanting {
   readonly reason: 'deadline' | 'witnesses_unreachable';
 }
 
-/** What is known of one published head. */
-interface Gathered {
-  /** As it was published last. */
-  head: Publication;
-  /** As it was published first, with the lines that came until it was written last. */
-  kept: KeptCheckpoint | undefined;
-  /** When the head itself is durable. */
-  durable: Promise<void>;
-  /** By key, the one that came first and the one that came last. */
-  readonly first: Map<string, NoteSignature>;
-  readonly last: Map<string, NoteSignature>;
-  /** Keys of lines that came since it was published last. */
-  readonly fresh: Set<string>;
-  isMarked: boolean;
-}
-
-interface Given {
-  readonly size: number;
-  readonly lines: readonly NoteSignature[];
-}
-
 interface Waiter {
   readonly index: number;
   readonly resolve: (isWitnessed: boolean) => void;
 }
 
+/** How far ahead of our clock a line's time may be. */
+const FUTURE_MS = 300_000;
 /** Heads whose lines are kept in memory. */
 const MAX_GATHERED = 64;
 
@@ -89,10 +70,11 @@ export class Witnessed {
   readonly #askings = new Map<WitnessedSlot, SlotAsking>();
   readonly #gathered = new Map<number, Gathered>();
   readonly #waiters = new Set<Waiter>();
-  #given: Given[] = [];
+  /** Heads with lines that are not written yet. */
+  #changed = new Set<Gathered>();
   #writing: Promise<void> | undefined;
-  #sizes = '';
-  /** What was shown last, which nothing smaller follows. */
+  #sizes: Uint8Array = new Uint8Array(0);
+  /** What was shown last, which nothing smaller follows: at first the largest that any slot holds. */
   #shown: Publication | undefined;
   #stopped = false;
 
@@ -104,6 +86,7 @@ export class Witnessed {
         return held ? [[slot, held]] : [];
       }),
     );
+    this.#shown = [...this.#held.values()].toSorted((a, b) => b.size - a.size)[0];
     const { asking, clock, slots } = parts;
     if (!asking) return;
     for (const slot of WITNESSED_SLOTS) {
@@ -140,28 +123,28 @@ export class Witnessed {
     return (this.#shown = strongest);
   }
 
-  /** A head that is being published: its witnesses are asked. Nothing about it is written before it is durable. */
-  offer(head: Publication, durable: Promise<void>): void {
-    if (head.size === 0) return;
+  /** A head that was published: its witnesses are asked. */
+  offer(head: Publication): void {
+    if (head.size === 0 || this.#stopped) return;
     const known = this.#gathered.get(head.size);
     if (known) {
-      known.head = head;
-      known.durable = durable;
-      known.fresh.clear();
+      known.renew(head);
     } else {
-      this.#remember(newGathered(head, durable));
+      this.#remember(this.#fromSlots(new Gathered(this.#parts.origin, head)));
     }
     for (const asking of this.#askings.values()) asking.offer(head);
   }
 
   /**
-   * Adds verified lines to the kept checkpoint of that size, and to the slots that still hold it. Resolves when they are
-   * durable; `false` where there is no such checkpoint.
+   * Adds verified lines to the kept checkpoint of that size, and to the slots that still hold it; not those from the
+   * future. Resolves when they are durable; `false` where there is no such checkpoint.
    */
   async add(size: number, lines: readonly NoteSignature[]): Promise<boolean> {
+    const untilS = (this.#parts.clock.now() + FUTURE_MS) / 1000;
     const gathered = this.#gathered.get(size) ?? (await this.#load(size));
     if (!gathered) return false;
-    this.#given.push({ size, lines });
+    const isNew = gathered.add(lines.filter((line) => timestampOf(line) <= untilS));
+    if (isNew) this.#changed.add(gathered);
     await this.#write();
     return true;
   }
@@ -200,12 +183,24 @@ export class Witnessed {
     return { ...best, reason: isReachable ? 'deadline' : 'witnesses_unreachable' };
   }
 
+  /** Nobody waits any longer. */
+  endWaits(): void {
+    for (const waiter of this.#waiters) waiter.resolve(false);
+  }
+
   /** Asks nobody any more, and writes what was given. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const asking of this.#askings.values()) asking.stop();
-    for (const waiter of this.#waiters) waiter.resolve(false);
-    await this.#writing?.catch(() => {});
+    this.endWaits();
+    while (this.#changed.size > 0 || this.#writing) {
+      try {
+        await this.#write();
+      } catch {
+        // Only a failed write gets here; the sequencer has told of it, and nothing can be written any more.
+        this.#changed.clear();
+      }
+    }
   }
 
   #covers(index: number): boolean {
@@ -214,46 +209,39 @@ export class Witnessed {
 
   #take(size: number, lines: readonly NoteSignature[]): void {
     if (this.#stopped) return;
-    // For whoever decides whether to wait for more; what is served waits for the disk.
-    const gathered = this.#gathered.get(size);
-    if (gathered) gather(gathered, lines);
     // Only a failed write rejects, and the sequencer has told of it.
     this.add(size, lines).catch(() => {});
   }
 
   /** One batch after the other, each with all that was given until it began. */
   async #write(): Promise<void> {
-    while (this.#given.length > 0) {
-      if (!this.#writing) {
-        this.#writing = this.#writeGiven().finally(() => (this.#writing = undefined));
-      }
+    while (this.#changed.size > 0) {
+      this.#writing ??= this.#writeChanged().finally(() => (this.#writing = undefined));
       await this.#writing;
     }
     await this.#writing;
   }
 
-  async #writeGiven(): Promise<void> {
+  async #writeChanged(): Promise<void> {
     // What comes in the same turn goes along.
     await Promise.resolve();
-    const given = this.#given;
-    this.#given = [];
-    const touched = new Map<number, Gathered>();
-    for (const { size, lines } of given) {
-      const gathered = this.#gathered.get(size) ?? (await this.#load(size));
-      if (!gathered) continue;
-      gather(gathered, lines);
-      touched.set(size, gathered);
-    }
-    const heads = [...touched.values()].toSorted((a, b) => a.head.size - b.head.size);
-    await Promise.all(heads.map(({ durable }) => durable));
+    const changed = [...this.#changed].toSorted((a, b) => a.head.size - b.head.size);
+    this.#changed.clear();
     const puts: Row[] = [];
     const met = new Map<WitnessedSlot, Publication>();
-    for (const gathered of heads) {
-      puts.push(...(await this.#keptRows(gathered)));
+    for (const gathered of changed) {
+      try {
+        puts.push(...(await this.#keptRows(gathered)));
+      } catch {
+        // It cannot be read: it is asked for again, and the others are not held up.
+        this.#parts.onSignal({ event: 'damage_read', what: 'kept checkpoints' });
+        gathered.renew();
+        continue;
+      }
       for (const [slot, publication] of this.#metBy(gathered)) met.set(slot, publication);
     }
     for (const [slot, publication] of met) puts.push(slotRow(slot, publication));
-    await this.#parts.ride({ puts: [...puts, ...this.#sizesRow()] });
+    if (puts.length > 0) await this.#parts.ride({ puts: [...puts, ...this.#sizesRow()] });
     for (const [slot, publication] of met) {
       this.#held.set(slot, publication);
       this.#parts.onSignal({ event: 'published', slot, size: publication.size });
@@ -265,13 +253,18 @@ export class Witnessed {
   async #keptRows(gathered: Gathered): Promise<Row[]> {
     const { size } = gathered.head;
     const policy = this.#parts.slots.fast?.policy;
-    if (!gathered.kept) this.#gatherKept(gathered, await readKept(this.#parts.store, size));
+    gathered.kept ??= await readKept(this.#parts.store, size);
+    if (gathered.kept) gathered.addStored(gathered.kept.checkpoint);
     const { timeMs, checkpoint } = gathered.kept ?? gathered.head;
-    gathered.kept = { timeMs, checkpoint: this.#withLines(checkpoint, gathered.first) };
+    const { earliest } = gathered;
+    gathered.kept = {
+      timeMs,
+      checkpoint: gathered.format(checkpoint, earliest, (line) => this.#isWanted(line)),
+    };
     const rows = [keptRow(size, gathered.kept)];
-    if (policy && !gathered.isMarked && this.#isMet(policy, size, gathered)) {
+    if (policy && policy.quorum !== 'none' && !gathered.isMarked && isMetBy(policy, gathered.last.values())) {
       gathered.isMarked = true;
-      rows.push({ key: witnessedKey(size), value: new Uint8Array(0) });
+      rows.push({ key: witnessedKey(this.#parts.policyId, size), value: new Uint8Array(0) });
     }
     return rows;
   }
@@ -282,43 +275,36 @@ export class Witnessed {
       const policy = this.#parts.slots[slot]?.policy;
       if (!policy || policy.quorum === 'none') return [];
       if (head.size < (this.#held.get(slot)?.size ?? 0)) return [];
-      if (!this.#isMet(policy, head.size, gathered)) return [];
-      return [[slot, { ...head, checkpoint: this.#withLines(head.checkpoint, last) }]];
+      if (!isMetBy(policy, last.values())) return [];
+      const checkpoint = gathered.format(head.checkpoint, last, (line) => this.#isWanted(line));
+      return [[slot, { ...head, checkpoint }]];
     });
   }
 
   #sizesRow(): Row[] {
-    const sizes = [...(this.#parts.asking?.sizes() ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const text = sizes.map(([name, size]) => `${size} ${name}\n`).join('');
-    if (text === this.#sizes) return [];
-    this.#sizes = text;
-    return [{ key: witnessSizesKey, value: encodeUtf8(text) }];
-  }
-
-  #isMet(policy: Policy, size: number, gathered = this.#gathered.get(size)): boolean {
-    return gathered !== undefined && isQuorumMet(policy, namesIn(policy, gathered.last));
+    const row = witnessSizesRow(this.#parts.asking?.sizes() ?? new Map());
+    if (equalBytes(row.value, this.#sizes)) return [];
+    this.#sizes = row.value;
+    return [row];
   }
 
   /** Whether the lines that came since the head was published last are enough. */
   #isFresh(policy: Policy, size: number): boolean {
     const gathered = this.#gathered.get(size);
-    if (!gathered) return false;
-    const fresh = [...gathered.last].filter(([key]) => gathered.fresh.has(key));
-    return isQuorumMet(policy, namesIn(policy, new Map(fresh)));
+    return gathered !== undefined && isMetBy(policy, gathered.fresh);
   }
 
   /** How many of the fewest witnesses that would do are there. */
   #countOf(policy: Policy, gathered: Gathered | undefined): { have: number; need: number } {
     const need = missingWitnesses(policy, new Set());
     if (!gathered) return { have: 0, need };
-    return { have: need - missingWitnesses(policy, namesIn(policy, gathered.last)), need };
+    return { have: need - missingWitnesses(policy, witnessesIn(policy, gathered.last.values())), need };
   }
 
-  /** The note with the log's own lines as they are in it, and the witnesses' as they are known. */
-  #withLines(checkpoint: Uint8Array, lines: ReadonlyMap<string, NoteSignature>): Uint8Array {
-    const { text, signatures } = parseNote(checkpoint);
-    const own = signatures.filter(({ name }) => name === this.#parts.origin);
-    return formatNote({ text, signatures: [...own, ...lines.values()] });
+  /** Whether a policy asks for it as it is now. */
+  #isWanted(line: NoteSignature): boolean {
+    const { slots } = this.#parts;
+    return WITNESSED_SLOTS.some((slot) => slots[slot] && witnessOf(slots[slot].policy, line) !== undefined);
   }
 
   /** What was kept of that size before, and not remembered. */
@@ -326,23 +312,23 @@ export class Witnessed {
     const { store } = this.#parts;
     const kept = await readKept(store, size);
     if (!kept) return undefined;
-    const [marked] = await store.getMany([witnessedKey(size)]);
+    const [marked] = await store.getMany([witnessedKey(this.#parts.policyId, size)]);
     const { root } = parseCheckpoint(textOf(kept.checkpoint));
-    const gathered = newGathered({ ...kept, size, root }, Promise.resolve(), marked !== undefined);
-    this.#gatherKept(gathered, kept);
+    // What a slot holds of that size is newer than what is kept.
+    const held = [...this.#held.values()].filter((publication) => publication.size === size);
+    const newest = held.toSorted((a, b) => b.timeMs - a.timeMs)[0] ?? { ...kept, size, root };
+    const gathered = this.#fromSlots(new Gathered(this.#parts.origin, newest, marked !== undefined));
+    gathered.kept = kept;
+    gathered.addStored(kept.checkpoint);
     return this.#gathered.get(size) ?? this.#remember(gathered);
   }
 
-  /** The lines that are kept came before all others. */
-  #gatherKept(gathered: Gathered, kept: KeptCheckpoint | undefined): void {
-    gathered.kept = kept;
-    if (!kept) return;
-    for (const line of parseNote(kept.checkpoint).signatures) {
-      if (line.name === this.#parts.origin) continue;
-      const key = keyOf(line);
-      gathered.first.set(key, line);
-      if (!gathered.last.has(key)) gathered.last.set(key, line);
+  /** With the lines that slots of that size hold. */
+  #fromSlots(gathered: Gathered): Gathered {
+    for (const { size, checkpoint } of this.#held.values()) {
+      if (size === gathered.head.size) gathered.addStored(checkpoint);
     }
+    return gathered;
   }
 
   #remember(gathered: Gathered): Gathered {
@@ -355,46 +341,6 @@ export class Witnessed {
   }
 }
 
-function newGathered(head: Publication, durable: Promise<void>, isMarked = false): Gathered {
-  return { head, kept: undefined, durable, first: new Map(), last: new Map(), fresh: new Set(), isMarked };
-}
-
-function keyOf({ name, keyId }: NoteSignature): string {
-  return `${name} ${keyId}`;
-}
-
-function gather({ first, last, fresh }: Gathered, lines: readonly NoteSignature[]): void {
-  for (const line of lines) {
-    const key = keyOf(line);
-    fresh.add(key);
-    if (!first.has(key)) first.set(key, line);
-    const known = last.get(key);
-    if (!known || timestampOf(known) < timestampOf(line)) last.set(key, line);
-  }
-}
-
-function timestampOf({ signature }: NoteSignature): number {
-  return parseTimestampedSignature(signature).timestampS;
-}
-
-/** Which of the policy's witnesses the lines are of. */
-function namesIn(policy: Policy, lines: ReadonlyMap<string, NoteSignature>): ReadonlySet<string> {
-  const names = [...lines.values()].map((line) => witnessOf(policy, line)?.name);
-  return new Set(names.filter((name) => name !== undefined));
-}
-
 function textOf(checkpoint: Uint8Array): string {
   return parseNote(checkpoint).text;
-}
-
-/** Reads the sizes that were remembered. What is damaged is forgotten: it only saves questions. */
-export async function readWitnessSizes(store: Store): Promise<ReadonlyMap<string, number>> {
-  const [value] = await store.getMany([witnessSizesKey]);
-  const sizes = new Map<string, number>();
-  if (!value) return sizes;
-  for (const line of decodeUtf8(value).split('\n')) {
-    const found = /^(\d{1,16}) (.+)$/.exec(line);
-    if (found) sizes.set(found[2]!, Number(found[1]));
-  }
-  return sizes;
 }

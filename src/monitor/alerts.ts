@@ -27,6 +27,8 @@ export type AlertCode =
   | 'withheld'
   /** What a peer has answered is by no key that is trusted, or it calls evidence what is none. */
   | 'peer_false'
+  /** More was proven of one key than is kept; what is kept convicts. It stands until the process ends. */
+  | 'evidence_full'
   /** Two heads do not fit together, and nothing proves it yet. */
   | 'inconsistent_unproven';
 

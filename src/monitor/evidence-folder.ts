@@ -16,12 +16,10 @@ import { type VerifiedEvidence, verifyEvidenceBundle } from '../client/verify-ev
 import { hashBytes } from '../core/hash.ts';
 import { NewelError } from '../errors.ts';
 import { formatHex } from '../formats/hex.ts';
-import { parseNote } from '../formats/note.ts';
 import { encodeUtf8 } from '../formats/text.ts';
+import { Accusations } from './accusations.ts';
 
 const SUFFIX = '.evidence.json';
-/** A log that goes on contradicting itself is convicted by the first of it; the disk is not for the rest. */
-const MAX_BUNDLES = 16;
 const MAX_NAME_CHARS = 80;
 
 export interface KeptEvidence {
@@ -30,10 +28,18 @@ export interface KeptEvidence {
   readonly proves: VerifiedEvidence;
 }
 
+/** The files of one log. */
+interface KeptOfLog {
+  count: number;
+  /** Those of earlier processes, until the first new one comes. */
+  readonly unjudged: EvidenceBundle[];
+  readonly accusations: Accusations;
+}
+
 export class EvidenceFolder {
   readonly path: string;
-  /** By origin: what the bundles that are kept accuse of, so that the same is not kept twice. */
-  readonly #kept = new Map<string, Set<string>>();
+  /** By origin. */
+  readonly #kept = new Map<string, KeptOfLog>();
   /** The write under way; the next one waits for it. */
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -48,7 +54,10 @@ export class EvidenceFolder {
     for (const name of await readdir(path)) {
       if (!name.endsWith(SUFFIX)) continue;
       try {
-        folder.#note(parseEvidenceBundle(await readFile(join(path, name))));
+        const bundle = parseEvidenceBundle(await readFile(join(path, name)));
+        const kept = folder.#keptOf(bundle.origin);
+        kept.count += 1;
+        kept.unjudged.push(bundle);
       } catch (error) {
         if (!(error instanceof NewelError)) throw error;
       }
@@ -58,18 +67,21 @@ export class EvidenceFolder {
 
   /** How many bundles there are of a log. */
   count(origin: string): number {
-    return this.#kept.get(origin)?.size ?? 0;
+    return this.#kept.get(origin)?.count ?? 0;
   }
 
   /**
-   * Keeps a bundle, durable when this resolves; `undefined` where one that accuses of the same is there already, or enough
-   * are. Throws what `verifyEvidenceBundle` throws for one that convicts nobody.
+   * Keeps a bundle, durable when this resolves. `known` where one that accuses of the same is there already; `full` where
+   * enough others are of the same kind and accused. Throws what `verifyEvidenceBundle` throws for one that convicts nobody.
    */
-  async keep(bundle: EvidenceBundle, trust: Trust): Promise<KeptEvidence | undefined> {
+  async keep(bundle: EvidenceBundle, trust: Trust): Promise<KeptEvidence | 'known' | 'full'> {
     const proves = verifyEvidenceBundle(bundle, { trust });
-    const kept = this.#kept.get(bundle.origin);
-    if (kept?.has(accusationOf(bundle)) || (kept?.size ?? 0) >= MAX_BUNDLES) return undefined;
-    this.#note(bundle);
+    const kept = this.#keptOf(bundle.origin);
+    judgeEarlier(kept, trust);
+    const state = kept.accusations.stateOf(proves);
+    if (state !== 'new') return state;
+    kept.accusations.add(proves);
+    kept.count += 1;
     const text = formatEvidenceBundle(bundle);
     const path = join(this.path, nameOf(bundle, proves, text));
     const writing = this.#writing.then(() => writeWhole(this.path, path, text));
@@ -78,15 +90,22 @@ export class EvidenceFolder {
     return { path, bundle, proves };
   }
 
-  #note(bundle: EvidenceBundle): void {
-    const kept = this.#kept.get(bundle.origin) ?? new Set();
-    this.#kept.set(bundle.origin, kept.add(accusationOf(bundle)));
+  #keptOf(origin: string): KeptOfLog {
+    const kept = this.#kept.get(origin) ?? { count: 0, unjudged: [], accusations: new Accusations() };
+    this.#kept.set(origin, kept);
+    return kept;
   }
 }
 
-/** Two bundles with the same first head accuse of the same: a fork goes on growing, and its first branch stays. */
-function accusationOf({ evidence, heads }: EvidenceBundle): string {
-  return `${evidence}\n${parseNote(heads[0]).text}`;
+/** What files accuse of is known by whose keys they are judged; one that convicts nobody takes no room. */
+function judgeEarlier({ unjudged, accusations }: KeptOfLog, trust: Trust): void {
+  for (const bundle of unjudged.splice(0)) {
+    try {
+      accusations.add(verifyEvidenceBundle(bundle, { trust }));
+    } catch (error) {
+      if (!(error instanceof NewelError)) throw error;
+    }
+  }
 }
 
 function nameOf({ origin }: EvidenceBundle, { kind, sizes }: VerifiedEvidence, text: string): string {

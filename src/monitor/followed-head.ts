@@ -1,6 +1,6 @@
 /** A tree head as a monitor takes it from anybody: signed by the log itself, with every line by a known key verified. */
 
-import { type LinedHead, openHead } from '../client/head-lines.ts';
+import { type LinedHead, openHead, readTrueLines } from '../client/head-lines.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { EMPTY_ROOT } from '../core/hash.ts';
 import { NewelError } from '../errors.ts';
@@ -21,6 +21,16 @@ export function openFollowedHead(note: Uint8Array, { origin, keys }: FollowedLog
     throw new NewelError('root_mismatch', 'checkpoint of the empty tree has the root of another one');
   }
   return { ...head, note };
+}
+
+/** The lines of a head that are true, of one that `openFollowedHead` refuses: for judging alone. `undefined`: there are none. */
+export function readRefusedHead(note: Uint8Array, { origin, keys }: FollowedLog): FollowedHead | undefined {
+  try {
+    return { ...readTrueLines(note, origin, keys), note };
+  } catch (error) {
+    if (!(error instanceof NewelError)) throw error;
+    return undefined;
+  }
 }
 
 /** The times that verified lines of the head say, seconds since 1970; none of a log whose lines have no time. */

@@ -11,6 +11,8 @@
 import { NewelError } from '../errors.ts';
 import { openTree } from '../client/tree.ts';
 import type { EvidenceBundle } from '../client/evidence-bundle.ts';
+import { withTimeout } from '../client/pause.ts';
+import type { LogSource } from '../client/source.ts';
 import type { VerifiedTiles } from '../client/verified-tiles.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { CompactRange } from '../core/range.ts';
@@ -18,12 +20,13 @@ import { hashRanges } from '../core/tree.ts';
 import type { Store } from '../storage/store.ts';
 import type { Alerts } from './alerts.ts';
 import { clockError, missingQuorum, staleness } from './checks.ts';
-import { compareHeads, findRollback, type HeadSeen } from './compare.ts';
+import { compareHeads, type Comparison, findRollback, type HeadSeen } from './compare.ts';
 import { verifyEntries } from './entries.ts';
 import { type Flaw, FLAWS, flawOf, openServed, UnprovenError } from './flaw.ts';
-import type { FollowedHead } from './followed-head.ts';
+import { type FollowedHead, readRefusedHead } from './followed-head.ts';
 import type { FollowedLog } from './followed-log.ts';
 import { type FollowedState, NO_LEAVES, readState, writeState } from './followed-state.ts';
+import { readUntil } from './timed-source.ts';
 
 export interface FollowerOptions {
   readonly log: FollowedLog;
@@ -39,10 +42,19 @@ export interface FollowerOptions {
 
 /** Progress is remembered at least this often while catching up; after a crash so much is verified again. */
 const REMEMBER_EVERY_MS = 1000;
+/** For a look at the newest head, all of it: a server that drips is not waited for any longer. */
+const POLL_MS = 120_000;
+/** So much longer than it is told to may catching up take, for the files that are under way then. */
+const CATCH_UP_GRACE_MS = 120_000;
+/** What a timer can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Follower {
   readonly log: FollowedLog;
   readonly #options: FollowerOptions;
+  /** The files of the log, for as long as there is time. */
+  readonly #source: LogSource;
+  #until: AbortSignal | undefined;
   #state: FollowedState | undefined;
   /** The tiles of the tree of the head in `#state`, once they were read. */
   #tiles: VerifiedTiles | undefined;
@@ -56,6 +68,10 @@ export class Follower {
   private constructor(options: FollowerOptions, state: FollowedState | undefined) {
     this.#options = options;
     this.log = options.log;
+    const { source } = options.log;
+    this.#source = {
+      read: (path) => (this.#until ? readUntil(source, path, this.#until) : source.read(path)),
+    };
     this.#state = state;
     this.#sayLeaves();
   }
@@ -86,11 +102,18 @@ export class Follower {
     const { log } = this;
     let served: FollowedHead | undefined;
     this.#flaws.head = await this.#flawOf(async () => {
-      const note = await log.source.read('checkpoint');
-      if (!note) throw new NewelError('unreachable', `${log.url} serves no checkpoint`);
-      served = openServed(note, log);
-      this.#readMs = now();
-      await this.#take(served);
+      await this.#inTime(POLL_MS, async () => {
+        const note = await this.#source.read('checkpoint');
+        if (!note) throw new NewelError('unreachable', `${log.url} serves no checkpoint`);
+        try {
+          served = openServed(note, log);
+        } catch (error) {
+          await this.#convictRefused(note);
+          throw error;
+        }
+        this.#readMs = now();
+        await this.#take(served);
+      });
     });
     const head = served ?? this.#state?.head;
     if (head) {
@@ -113,10 +136,40 @@ export class Follower {
     const untilMs = performance.now() + forMs;
     let isDone = true;
     this.#flaws.entries = await this.#flawOf(async () => {
-      isDone = await this.#verifyEntries(untilMs);
+      await this.#inTime(forMs + CATCH_UP_GRACE_MS, async () => {
+        isDone = await this.#verifyEntries(untilMs);
+      });
     });
     this.#settleFlaws();
     return isDone;
+  }
+
+  async #inTime(ms: number, work: () => Promise<void>): Promise<void> {
+    if (ms > MAX_TIMER_MS) return work();
+    try {
+      await withTimeout(ms, undefined, (signal) => {
+        this.#until = signal;
+        return work();
+      });
+    } finally {
+      this.#until = undefined;
+    }
+  }
+
+  /** Keeps what the true lines of a checkpoint prove that is refused: a false line beside them is not to save it. */
+  async #convictRefused(note: Uint8Array): Promise<void> {
+    const last = this.#state?.head;
+    const head = last && readRefusedHead(note, this.log);
+    if (!last || !head) return;
+    await this.#convictRollback(last, head);
+    if (!head.lines.some(({ key }) => key.isLog)) return;
+    const compared = await this.#compare(last, head);
+    if (compared.kind === 'evidence') await this.#options.convict(this.log, compared.bundle);
+  }
+
+  #compare(last: FollowedHead, head: FollowedHead): Promise<Comparison> {
+    const source = this.#source;
+    return compareHeads(this.#seen(last), this.#seen(head), { a: source, b: source });
   }
 
   /** Takes over a head that extends the last one. */
@@ -143,7 +196,7 @@ export class Follower {
         return;
       }
     }
-    const tiles = await openTree(log.source, head);
+    const tiles = await openTree(this.#source, head);
     if (last) {
       const root = await rootWithin(tiles, last.head.size, head.size);
       if (!equalBytes(root, last.head.root)) return await this.#contradict(last.head, head);
@@ -162,8 +215,7 @@ export class Follower {
 
   /** The newest head and the last one are not of one tree: proves it, or says that it is not proven. */
   async #contradict(last: FollowedHead, head: FollowedHead): Promise<void> {
-    const { source } = this.log;
-    const compared = await compareHeads(this.#seen(last), this.#seen(head), { a: source, b: source });
+    const compared = await this.#compare(last, head);
     if (compared.kind === 'evidence') return await this.#options.convict(this.log, compared.bundle);
     const why = compared.kind === 'undecided' ? compared.why : 'the log has served two kinds of tiles';
     throw new UnprovenError(
@@ -192,7 +244,7 @@ export class Follower {
     let rememberedMs = performance.now();
     try {
       const areEvents = log.trust.kind === 'events';
-      for await (leaves of verifyEntries({ source: log.source, tiles, size, range, leaves, areEvents })) {
+      for await (leaves of verifyEntries({ source: this.#source, tiles, size, range, leaves, areEvents })) {
         const nowMs = performance.now();
         if (range.size < size && nowMs >= untilMs) return false;
         if (nowMs - rememberedMs >= REMEMBER_EVERY_MS) {
@@ -230,7 +282,7 @@ export class Follower {
 
   async #openTiles(state: FollowedState): Promise<VerifiedTiles> {
     if (!this.#tiles) {
-      const tiles = await openTree(this.log.source, state.head);
+      const tiles = await openTree(this.#source, state.head);
       await this.#proveRange(state, tiles, state.head.size);
       this.#tiles = tiles;
     }

@@ -1,8 +1,8 @@
 /**
- * Exchanging heads with peers: our newest head of each log is posted to every peer when there is a new one, and at an
+ * Exchanging heads with peers: our head of each log is posted to every peer when there is a new one, and at an
  * interval; what a peer answers is taken like any other head. One call, and both know what both have seen.
  *
- *   200   its newest head                    409   evidence, verified here before it is kept
+ *   200   its head                           409   evidence, verified here before it is kept
  *   202   the same, or nothing               404   it does not follow this log
  *
  * A peer that does not answer, or says that it is too much, is left alone for pauses that grow.
@@ -13,8 +13,8 @@ import { pause, withTimeout } from '../client/pause.ts';
 import { readCapped } from '../client/read-capped.ts';
 import { NewelError } from '../errors.ts';
 import { MAX_NOTE_BYTES } from '../formats/note.ts';
-import type { Heads } from './heads.ts';
-import type { KeptHead } from './origin-heads.ts';
+import { type Heads, MAX_POSTED_BYTES } from './heads.ts';
+import { type KeptHead, noteWithin, treeOf } from './kept-head.ts';
 
 export interface GossipPeer {
   /** What its heads are said to be from; by custom its URL. */
@@ -102,7 +102,7 @@ export class Gossip {
   /** Exchanges from now on, until `close`. */
   start(): void {
     const unsubscribe = this.#heads.subscribe(({ event }) => {
-      if (event === 'newest') for (const { wake } of this.#peers) wake?.();
+      if (event === 'newest' || event === 'apart') for (const { wake } of this.#peers) wake?.();
     });
     this.#ending.signal.addEventListener('abort', unsubscribe, { once: true });
     this.#loops = [this.#retryLoop(), ...this.#peers.map((state) => this.#peerLoop(state))];
@@ -182,7 +182,7 @@ export class Gossip {
 
   #hasNew(state: PeerState): boolean {
     return [...this.#heads.origins].some(
-      ([hash, { newest }]) => newest && state.agreed.get(hash) !== treeOf(newest),
+      ([hash, { ours }]) => ours && state.agreed.get(hash) !== treeOf(ours),
     );
   }
 
@@ -190,9 +190,9 @@ export class Gossip {
   async #round(state: PeerState, isNewOnly: boolean): Promise<void> {
     const { peer } = state;
     try {
-      for (const [hash, { newest }] of this.#heads.origins) {
-        if (isNewOnly && (!newest || state.agreed.get(hash) === treeOf(newest))) continue;
-        await this.#exchangeOne(state, hash, newest);
+      for (const [hash, { ours }] of this.#heads.origins) {
+        if (isNewOnly && (!ours || state.agreed.get(hash) === treeOf(ours))) continue;
+        await this.#exchangeOne(state, hash, ours);
       }
       state.failures = 0;
       if (state.told === 'peer_fails') this.#tellOf(state, { event: 'peer_answers', peer: peer.name });
@@ -205,14 +205,14 @@ export class Gossip {
     }
   }
 
-  async #exchangeOne(state: PeerState, hash: string, newest: KeptHead | undefined): Promise<void> {
+  async #exchangeOne(state: PeerState, hash: string, ours: KeptHead | undefined): Promise<void> {
     const { peer } = state;
     const url = `${peer.url.replace(/\/+$/, '')}/v1/heads`;
-    const { status, body } = newest
-      ? await this.#ask(url, { method: 'POST', body: newest.checkpoint })
+    const { status, body } = ours
+      ? await this.#ask(url, { method: 'POST', body: noteWithin(ours, MAX_POSTED_BYTES) })
       : await this.#ask(`${url}/${hash}`, { method: 'GET' });
     // It was shown this tree, whatever it makes of it: at the next interval it is asked again.
-    if (newest) state.agreed.set(hash, treeOf(newest));
+    if (ours) state.agreed.set(hash, treeOf(ours));
     try {
       if (status === 409) await this.#heads.takeEvidence(body);
       else if ((status === 200 || status === 202) && body.length > 0) await this.#heads.take(body, peer.name);
@@ -267,10 +267,6 @@ export class Gossip {
   #tell(signal: GossipSignal): void {
     this.#options.onSignal?.(signal);
   }
-}
-
-function treeOf({ size, root }: KeptHead): string {
-  return `${size} ${root.join()}`;
 }
 
 /** Seconds alone are understood. */

@@ -14,6 +14,8 @@ export interface GossipedLog {
   readonly tiles?: LogSource | undefined;
   /** Where else tiles of a tree may be, of which a source showed the head: that source may be a mirror. */
   readonly tilesOf?: ((source: string) => LogSource | undefined) | undefined;
+  /** The source of our own: the log as we follow it, or, of a witness, what it has cosigned. */
+  readonly own?: string | undefined;
   /** A source whose heads were each proven to extend the one before: those that we have cosigned ourselves, of a witness. */
   readonly chain?: string | undefined;
   /** How long a head may be undecided before that is told: the log may have signed it and not published it yet. */
@@ -30,8 +32,12 @@ export function gossipedLog(trust: TrustInput, tiles?: LogSource): GossipedLog {
 export type HeadsSignal =
   /** There is a larger head now. */
   | { readonly event: 'newest'; readonly origin: string; readonly size: number; readonly source: string }
+  /** Our own head is shown, and the newest is not: nobody has shown yet that they are of one tree. */
+  | { readonly event: 'apart'; readonly origin: string; readonly size: number }
   /** Proof: it is kept, and stays proof wherever it is taken. */
   | { readonly event: 'evidence'; readonly bundle: EvidenceBundle; readonly verified: VerifiedEvidence }
+  /** Proof too, of which as much is kept as there is room for. */
+  | { readonly event: 'unkept'; readonly bundle: EvidenceBundle; readonly verified: VerifiedEvidence }
   /** No proof: for as long as the grace, nobody could show whether a signed head is of the tree that is followed. */
   | {
       readonly event: 'undecided';

@@ -1,6 +1,6 @@
 /**
  * The heads of up to 64 logs, kept and compared with each other, for whoever gossips: a head that somebody shows is
- * verified, compared, and answered with the newest one that is known, or with the evidence that both cannot be.
+ * verified, compared, and answered with ours, or with the evidence that both cannot be.
  *
  *   take         from a source that is configured: the log, a witness, a peer that was asked
  *   takePosted   from a stranger, at a bounded rate, and of no effect on what is known but by what is proven
@@ -10,6 +10,7 @@
 
 import { hashBytes } from '../core/hash.ts';
 import { type EvidenceBundle, parseEvidenceBundle } from '../client/evidence-bundle.ts';
+import { TokenBucket } from '../client/token-bucket.ts';
 import type { VerifiedEvidence } from '../client/verify-evidence.ts';
 import { NewelError } from '../errors.ts';
 import { parseCheckpointWithExtensions } from '../formats/checkpoint.ts';
@@ -21,15 +22,19 @@ import type { GossipedLog, HeadsSignal } from './gossiped-log.ts';
 import { HeadRows } from './head-rows.ts';
 import { type HeadAnswer, OriginHeads } from './origin-heads.ts';
 import { Posters, type PostLimits } from './posters.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { within } from './timed-source.ts';
 
 export { type GossipedLog, gossipedLog, type HeadsSignal } from './gossiped-log.ts';
-export type { HeadAnswer, KeptHead } from './origin-heads.ts';
+export type { KeptHead } from './kept-head.ts';
+export type { HeadAnswer } from './origin-heads.ts';
 
 /** Logs whose heads one process keeps. */
 export const MAX_ORIGINS = 64;
-/** Comparisons of heads of strangers that read tiles, a second, of one log. */
-const TILE_READS = { perS: 4, burst: 16, unit: 'comparisons' } as const;
+/** Bytes that a posted head may have. */
+export const MAX_POSTED_BYTES: number = 64 * 1024;
+const DECIDE_MS = 2000;
+/** Comparisons of heads of strangers that read tiles, of one log: 4 a second. */
+const TILE_READS = { burst: 16, everyMs: 250 } as const;
 
 /** SHA-256 of an origin, 64 lower-case hex digits: what its heads are filed under. */
 export function originHashOf(origin: string): string {
@@ -41,6 +46,8 @@ export interface HeadsOptions {
   readonly logs: readonly GossipedLog[];
   readonly onSignal?: (signal: HeadsSignal) => void;
   readonly postLimits?: Partial<PostLimits>;
+  /** How long whoever posts a head waits for what becomes of it; 2 s by default. */
+  readonly decideMs?: number;
   /** Milliseconds since 1970, UTC. */
   readonly now?: () => number;
   /** Milliseconds that never go back. */
@@ -60,16 +67,18 @@ export class Heads {
   readonly #now: () => number;
   readonly #elapsed: () => number;
   readonly #posters: Posters;
+  readonly #decideMs: number;
   /** By the hex of SHA-256 of their origin. */
   readonly #origins = new Map<string, OriginHeads>();
 
   /** Follows nothing yet: `openHeads` is what reads. */
-  constructor({ store, onSignal, postLimits, now, elapsed }: HeadsOptions) {
+  constructor({ store, onSignal, postLimits, decideMs = DECIDE_MS, now, elapsed }: HeadsOptions) {
     this.#rows = new HeadRows(store);
     if (onSignal) this.#listeners.add(onSignal);
     this.#now = now ?? Date.now;
     this.#elapsed = elapsed ?? ((): number => performance.now());
     this.#posters = new Posters(this.#elapsed, postLimits);
+    this.#decideMs = decideMs;
   }
 
   /** Follows a log from now on; of one that is followed, takes its keys and sources anew. Throws `usage` at the 65th. */
@@ -83,11 +92,12 @@ export class Heads {
     if (this.#origins.size >= MAX_ORIGINS) {
       throw new NewelError('usage', `heads of at most ${MAX_ORIGINS} logs are kept and exchanged`);
     }
+    const tileReads = new TokenBucket(TILE_READS);
     const origin = new OriginHeads(log, {
       rows: this.#rows,
       originHash: hashBytes(encodeUtf8(log.origin)),
       now: this.#now,
-      tileReads: new TokenBucket({ ...TILE_READS, elapsed: this.#elapsed }),
+      mayReadTiles: () => tileReads.take(this.#elapsed()) === 0,
       onSignal: (signal) => {
         for (const listener of this.#listeners) listener(signal);
       },
@@ -120,9 +130,17 @@ export class Heads {
     return this.#posters.admit(address);
   }
 
-  /** Takes a signed head from a stranger, by what `admit` has returned. Throws as `take`. */
+  /**
+   * Takes a signed head from a stranger, by what `admit` has returned. Where the log's tiles take their time it is
+   * undecided, and decided afterwards. Throws as `take`.
+   */
   async takePosted(note: Uint8Array, poster: string): Promise<HeadAnswer> {
-    return this.#originOf(note).take(note, '', poster);
+    const origin = this.#originOf(note);
+    return within(this.#decideMs, origin.take(note, '', poster), () => ({
+      kind: 'undecided',
+      ours: origin.ours?.checkpoint,
+      why: 'the tiles of the log are still being read',
+    }));
   }
 
   /**
@@ -134,14 +152,14 @@ export class Heads {
     return this.#followed(bundle.origin).addEvidence(bundle);
   }
 
-  /** The newest head of an origin by the 64 hex digits of its SHA-256; `undefined` where there is none. */
-  async newest(originHash: string): Promise<Uint8Array | undefined> {
-    return this.#origins.get(originHash)?.newest?.checkpoint;
+  /** The head that we show of an origin, by the 64 hex digits of its SHA-256; `undefined` where there is none. */
+  async ours(originHash: string): Promise<Uint8Array | undefined> {
+    return this.#origins.get(originHash)?.ours?.checkpoint;
   }
 
-  /** Tries again what could not be decided. */
+  /** Tries again what could not be decided, of all logs at once. */
   async retry(): Promise<void> {
-    for (const origin of this.#origins.values()) await origin.retry();
+    await Promise.all([...this.#origins.values()].map((origin) => origin.retry()));
   }
 
   #originOf(note: Uint8Array): OriginHeads {

@@ -17,6 +17,7 @@ import type { FollowedLog } from './followed-log.ts';
 import { Follower } from './follower.ts';
 import { Gossip, type GossipPeer, type GossipSignal } from './gossip-peers.ts';
 import { gossipedLog, type Heads, openHeads } from './heads.ts';
+import { within } from './timed-source.ts';
 import { type MonitoredWitness, WitnessHeads } from './witness-heads.ts';
 
 export interface MonitorOptions {
@@ -38,6 +39,8 @@ export interface MonitorOptions {
 const JITTER = 0.1;
 /** Of one pass, how often the log is asked again while others know of a larger head. */
 const AGAIN_MS = 1000;
+/** How long peers wait for the first heads of the logs. */
+const GOSSIP_AFTER_MS = 15_000;
 
 interface Following {
   readonly follower: Follower;
@@ -82,7 +85,7 @@ export class Monitor {
     for (const log of options.logs) {
       followers.push(await Follower.open({ log, store, alerts, now, convict, onProgress }));
     }
-    const logs = options.logs.map(({ trust, source }) => gossipedLog(trust, source));
+    const logs = options.logs.map(({ trust, source, url }) => ({ ...gossipedLog(trust, source), own: url }));
     return new Monitor(options, followers, await openHeads({ store, logs, now }));
   }
 
@@ -94,8 +97,10 @@ export class Monitor {
   run(): Promise<void> {
     return this.#during(async (signal) => {
       const polled = this.#following.map((following) => this.#orFail(pollOne(following)));
-      // Not before what the logs themselves show is known: a peer's head is to be held against it.
-      const gossiping = Promise.all(polled).then(() => {
+      // Not before what the logs themselves show is known: a peer's head is to be held against it. A slow one is not
+      // waited for.
+      const known = Promise.allSettled(polled).then(() => {});
+      const gossiping = within(GOSSIP_AFTER_MS, known, () => {}).then(() => {
         if (!signal.aborted) this.#gossip.start();
       });
       try {
@@ -145,7 +150,7 @@ export class Monitor {
       for (const bundle of this.heads.origins.get(log.originHash)?.evidence ?? []) this.#keepOf(bundle);
     }
     const unsubscribe = this.heads.subscribe((heard) => {
-      if (heard.event === 'evidence') this.#keepOf(heard.bundle);
+      if (heard.event === 'evidence' || heard.event === 'unkept') this.#keepOf(heard.bundle);
     });
     try {
       await work(AbortSignal.any([signal, this.#failed.signal]));
@@ -212,10 +217,15 @@ async function pollOne({ follower, witnesses }: Following): Promise<void> {
 }
 
 async function keep(
-  { evidence, onEvidence }: MonitorOptions,
+  { evidence, alerts, onEvidence }: MonitorOptions,
   log: FollowedLog,
   bundle: EvidenceBundle,
 ): Promise<void> {
   const kept = await evidence.keep(bundle, log.trust);
-  if (kept) onEvidence?.(log, kept);
+  if (kept === 'full') {
+    alerts.raise(
+      { origin: log.origin, code: 'evidence_full' },
+      'more is proven against a key than is kept; what is kept convicts it',
+    );
+  } else if (kept !== 'known') onEvidence?.(log, kept);
 }

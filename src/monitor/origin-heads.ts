@@ -5,6 +5,9 @@
  *   provably not                  evidence, and the newest stays what it is
  *   undecided                     kept beside it, tried again, never in its place
  *
+ * The newest one may be somebody else's, of before our own log was heard. Where our own head is not known to be of one
+ * tree with it, our own is what we show, and what heads are held against too: whoever sees the other tree can decide.
+ *
  * Comparing reads tiles over the network, so that other heads may come meanwhile: what was compared with a head that is
  * not the newest any more is compared again before it takes its place.
  */
@@ -12,29 +15,28 @@
 import { equalBytes } from '../core/bytes.ts';
 import { EMPTY_ROOT } from '../core/hash.ts';
 import { type EvidenceBundle, formatEvidenceBundle, parseEvidenceBundle } from '../client/evidence-bundle.ts';
-import { formatKeyName, type LinedHead, openHead } from '../client/head-lines.ts';
+import { type LinedHead, openHead, readTrueLines } from '../client/head-lines.ts';
 import { rollbackAmong } from '../client/rollback-evidence.ts';
+import { withTimeout } from '../client/pause.ts';
 import type { LogSource } from '../client/source.ts';
 import { judgeEvidence, type VerifiedEvidence } from '../client/verify-evidence.ts';
 import { NewelError } from '../errors.ts';
-import { formatHex } from '../formats/hex.ts';
-import { formatNote, MAX_NOTE_LINES } from '../formats/note.ts';
+import { formatNote } from '../formats/note.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import type { Row } from '../storage/store.ts';
+import { accusationOf, Accusations } from './accusations.ts';
 import { compareHeads, type Comparison, type HeadSeen, rollbackBundle } from './compare.ts';
 import type { GossipedLog, HeadsSignal } from './gossiped-log.ts';
 import { formatHeadRow, type HeadRows, parseHeadRow, type RowKind, rowKey } from './head-rows.ts';
-import type { TokenBucket } from './token-bucket.ts';
-
-/** A head whose lines were verified, of which the note has no others. */
-export type KeptHead = HeadSeen & LinedHead;
+import { isOneTree, isSameNote, type KeptHead, newestOf, treeOf } from './kept-head.ts';
+import { untilAborted } from './timed-source.ts';
 
 /** What became of a head. */
 export type HeadAnswer =
-  /** It is of the tree that is followed. */
-  | { readonly kind: 'consistent'; readonly newest: Uint8Array }
+  /** It is of the tree that is followed. `ours` is the head that we show of it. */
+  | { readonly kind: 'consistent'; readonly ours: Uint8Array }
   /** It is the log's, and whether it is of that tree cannot be said yet. */
-  | { readonly kind: 'undecided'; readonly newest: Uint8Array | undefined; readonly why: string }
+  | { readonly kind: 'undecided'; readonly ours: Uint8Array | undefined; readonly why: string }
   /** It cannot be true beside one that is known, or a line of it beside one that is. The text of the bundle. */
   | { readonly kind: 'conflict'; readonly evidence: string };
 
@@ -42,8 +44,8 @@ export interface OriginParts {
   readonly rows: HeadRows;
   readonly originHash: Uint8Array;
   readonly now: () => number;
-  /** What comparisons of heads that strangers post may cost. */
-  readonly tileReads: TokenBucket;
+  /** Whether a head that a stranger posts may be compared now; that it is is counted. */
+  readonly mayReadTiles: () => boolean;
   readonly onSignal: (signal: HeadsSignal) => void;
 }
 
@@ -59,7 +61,12 @@ const MAX_SOURCES = 256;
 /** Heads of strangers that wait for a decision, and those of one class among them. */
 const MAX_UNDECIDED = 16;
 const MAX_UNDECIDED_OF_CLASS = 4;
-const MAX_EVIDENCE = 16;
+/** How long the tiles of one comparison may take. */
+const COMPARE_MS = 20_000;
+/** Comparisons of heads of strangers that read tiles and are under way. */
+const MAX_COMPARING = 8;
+/** How long one look at what is undecided may take, besides the comparison under way. */
+const RETRY_MS = 30_000;
 /** Trees that were found to be the beginning of the newest one. */
 const MAX_AGREED = 1024;
 /** How often a head is compared again because another one came first. */
@@ -72,10 +79,15 @@ export class OriginHeads {
   log: GossipedLog;
   readonly #parts: OriginParts;
   #newest: KeptHead | undefined;
+  /** What our own source showed last, and what came of comparing it with the newest. */
+  #own: { readonly head: KeptHead; readonly kind: Comparison['kind'] } | undefined;
   readonly #shown = new Map<string, KeptHead>();
   readonly #undecided = new Map<string, Undecided>();
-  readonly #evidence = new Map<string, EvidenceBundle>();
+  readonly #evidence: EvidenceBundle[] = [];
+  readonly #accusations = new Accusations();
   readonly #agreed = new Set<string>();
+  #comparing = 0;
+  #retrying: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(log: GossipedLog, parts: OriginParts) {
@@ -85,6 +97,16 @@ export class OriginHeads {
 
   get newest(): KeptHead | undefined {
     return this.#newest;
+  }
+
+  /** Our own head, where it is not known to be of one tree with the newest. */
+  get apart(): KeptHead | undefined {
+    return this.#own?.kind === 'consistent' ? undefined : this.#own?.head;
+  }
+
+  /** What we show to others: the newest head, or our own where it is apart. */
+  get ours(): KeptHead | undefined {
+    return this.apart ?? this.#newest;
   }
 
   /** The head that each source showed last, of those that are of one tree with the newest. */
@@ -97,7 +119,7 @@ export class OriginHeads {
   }
 
   get evidence(): readonly EvidenceBundle[] {
-    return [...this.#evidence.values()];
+    return this.#evidence;
   }
 
   /** Reads what is kept. */
@@ -125,62 +147,112 @@ export class OriginHeads {
     });
     await read('evidence', ({ value }) => {
       const bundle = parseEvidenceBundle(value);
-      this.#evidence.set(accusationOf(bundle, this.#judge(bundle)), bundle);
+      this.#accusations.add(this.#judge(bundle));
+      this.#evidence.push(bundle);
     });
   }
 
   /**
    * Takes a head that somebody showed, or that a stranger did: then `poster` is the class that it comes from. Throws what
-   * `openHead` throws, and `malformed` for a head of no leaves with another root than the empty tree.
+   * `openHead` throws, unless the true lines of the head are proof, and `malformed` for a head of no leaves with another
+   * root than the empty tree.
    */
   async take(note: Uint8Array, source: string, poster?: string): Promise<HeadAnswer> {
-    const head = this.#open(note, {
-      source: poster === undefined ? source : POSTED,
-      timeMs: this.#parts.now(),
-    });
+    const seen = { source: poster === undefined ? source : POSTED, timeMs: this.#parts.now() };
+    let head: KeptHead;
+    try {
+      head = this.#open(note, seen);
+    } catch (error) {
+      const proof = await this.#proofIn(note, seen, poster);
+      if (!proof) throw error;
+      return this.#conflict(proof);
+    }
     if (head.size === 0 && !equalBytes(head.root, EMPTY_ROOT)) {
       throw new NewelError('malformed', 'a head of no leaves has another root than the empty tree');
     }
     const beside = (await this.#forkWith(head)) ?? this.#rollbackWith(head);
     const found = await this.#settle(head, poster);
-    const bundle = found.kind === 'evidence' ? found.bundle : beside;
-    if (bundle) {
-      await this.addEvidence(bundle);
-      return { kind: 'conflict', evidence: formatEvidenceBundle(bundle) };
+    if (poster === undefined && source === this.log.own) this.#keepOwn(head, found);
+    const ofOwn = found.kind === 'evidence' ? found : await this.#compareWithOwn(head, poster);
+    const bundle = ofOwn.kind === 'evidence' ? ofOwn.bundle : beside;
+    if (bundle) return this.#conflict(bundle);
+    const outcome = found.kind === 'undecided' ? found : ofOwn;
+    if (outcome.kind === 'undecided') {
+      return { kind: 'undecided', ours: this.ours?.checkpoint, why: outcome.why };
     }
-    if (found.kind === 'undecided') {
-      return { kind: 'undecided', newest: this.#newest?.checkpoint, why: found.why };
-    }
-    return { kind: 'consistent', newest: this.#newest!.checkpoint };
+    return { kind: 'consistent', ours: this.ours!.checkpoint };
   }
 
   /** Tries again what is undecided. What has been so for longer than the grace is told, once. */
-  async retry(): Promise<void> {
+  retry(): Promise<void> {
+    this.#retrying ??= this.#retryAll().finally(() => (this.#retrying = undefined));
+    return this.#retrying;
+  }
+
+  async #retryAll(): Promise<void> {
     // Without a newest one there is nothing to decide by.
     if (!this.#newest) return;
     const { now, onSignal } = this.#parts;
     const { origin, graceMs = DEFAULT_GRACE_MS } = this.log;
+    const untilMs = performance.now() + RETRY_MS;
+    const tried: Undecided[] = [];
     for (const undecided of this.#undecided.values()) {
       const { head } = undecided;
-      const found = await this.#settle(head, undefined);
-      if (found.kind === 'evidence') await this.addEvidence(found.bundle);
+      if (performance.now() > untilMs) {
+        this.#moveToEnd(tried);
+        break;
+      }
+      tried.push(undecided);
+      const found = await this.#settleAgain(head);
       if (found.kind !== 'undecided' || undecided.isTold || now() - head.timeMs < graceMs) continue;
       undecided.isTold = true;
       const { size, source, timeMs: sinceMs } = head;
       onSignal({ event: 'undecided', origin, size, source, sinceMs, why: found.why });
     }
+    // An earlier one of our own may have kept it from waiting with the others.
+    const own = this.#own;
+    if (own?.kind === 'undecided' && !this.#undecided.has(treeOf(own.head)))
+      await this.#settleAgain(own.head);
+  }
+
+  /** What there was no time for comes first the next time. */
+  #moveToEnd(tried: readonly Undecided[]): void {
+    for (const one of tried) {
+      const tree = treeOf(one.head);
+      if (this.#undecided.delete(tree)) this.#undecided.set(tree, one);
+    }
+  }
+
+  async #settleAgain(head: KeptHead): Promise<Comparison> {
+    const found = await this.#settle(head, undefined);
+    if (found.kind === 'evidence') await this.addEvidence(found.bundle);
+    if (this.#own && isOneTree(this.#own.head, head)) this.#own = { ...this.#own, kind: found.kind };
+    return found;
+  }
+
+  #keepOwn(head: KeptHead, { kind }: Comparison): void {
+    this.#own = { head, kind };
+    if (kind === 'consistent') return;
+    this.#parts.onSignal({ event: 'apart', origin: this.log.origin, size: head.size });
+  }
+
+  async #conflict(bundle: EvidenceBundle): Promise<HeadAnswer> {
+    await this.addEvidence(bundle);
+    return { kind: 'conflict', evidence: formatEvidenceBundle(bundle) };
   }
 
   /** Keeps evidence and tells of it, unless it is known. Throws what `judgeEvidence` throws where it does not convict. */
   async addEvidence(bundle: EvidenceBundle): Promise<VerifiedEvidence> {
     const verified = this.#judge(bundle);
-    const accusation = accusationOf(bundle, verified);
     await this.#inTurn(async () => {
-      if (this.#evidence.has(accusation) || this.#evidence.size >= MAX_EVIDENCE) return;
       const { rows, originHash, onSignal } = this.#parts;
-      const key = rowKey('evidence', originHash, encodeUtf8(accusation));
+      const state = this.#accusations.stateOf(verified);
+      if (state === 'full') onSignal({ event: 'unkept', bundle, verified });
+      if (state !== 'new') return;
+      const key = rowKey('evidence', originHash, encodeUtf8(accusationOf(verified)));
       await rows.write({ puts: [{ key, value: encodeUtf8(formatEvidenceBundle(bundle)) }] });
-      this.#evidence.set(accusation, bundle);
+      this.#accusations.add(verified);
+      this.#evidence.push(bundle);
       onSignal({ event: 'evidence', bundle, verified });
     });
     return verified;
@@ -202,10 +274,38 @@ export class OriginHeads {
 
   /** What a line of this head contradicts: that kept ones contradict each other is not its fault. */
   #rollbackWith(head: KeptHead): EvidenceBundle | undefined {
-    const known = [...(this.#newest ? [this.#newest] : []), ...this.#shown.values()];
-    for (const one of known) {
+    for (const one of [this.#newest, this.apart, ...this.#shown.values()]) {
+      if (!one) continue;
       const found = rollbackAmong([one, head]);
       if (found) return rollbackBundle(this.log.origin, found);
+    }
+    return undefined;
+  }
+
+  /**
+   * What the true lines of a head prove that is refused, since a line of it is false or none is the log's: whoever adds a
+   * false line to a fork is not to save it. Strangers' heads are judged so at a bounded rate, for anybody can make them.
+   */
+  async #proofIn(
+    note: Uint8Array,
+    seen: Pick<HeadSeen, 'source' | 'timeMs'>,
+    poster: string | undefined,
+  ): Promise<EvidenceBundle | undefined> {
+    if (poster !== undefined && !this.#parts.mayReadTiles()) return undefined;
+    let head: KeptHead;
+    try {
+      head = keptHead(readTrueLines(note, this.log.origin, this.log.keys), seen);
+    } catch (error) {
+      if (!(error instanceof NewelError)) throw error;
+      return undefined;
+    }
+    const rollback = this.#rollbackWith(head);
+    if (rollback || !head.lines.some(({ key }) => key.isLog)) return rollback;
+    const fork = await this.#forkWith(head);
+    if (fork) return fork;
+    for (const known of [this.#newest, this.apart]) {
+      const found = known && (await this.#compareTrees(known, head, poster));
+      if (found?.kind === 'evidence') return found.bundle;
     }
     return undefined;
   }
@@ -232,22 +332,47 @@ export class OriginHeads {
     head: KeptHead,
     poster: string | undefined,
   ): Promise<Comparison> {
-    const { tiles, tilesOf, chain } = this.log;
+    const { chain } = this.log;
     if (!against && poster !== undefined) {
       // What is followed begins at a source that is configured.
       return { kind: 'undecided', why: 'no head of this log is known here yet' };
     }
-    if (!against || isOneTree(against, head)) return CONSISTENT;
+    if (!against) return CONSISTENT;
     if (head.size < against.size && this.#agreed.has(treeOf(head))) return CONSISTENT;
     if (head.source === chain && head.size > against.size && isOneTree(this.#shown.get(chain), against)) {
       return CONSISTENT;
     }
+    return this.#compareTrees(against, head, poster);
+  }
+
+  /** What our own head says of one that may well be of one tree with the newest. */
+  async #compareWithOwn(head: KeptHead, poster: string | undefined): Promise<Comparison> {
+    return this.apart ? this.#compareTrees(this.apart, head, poster) : CONSISTENT;
+  }
+
+  async #compareTrees(against: KeptHead, head: KeptHead, poster: string | undefined): Promise<Comparison> {
+    if (isOneTree(against, head)) return CONSISTENT;
     if (head.size === against.size) return compareHeads(against, head, { a: NO_TILES, b: NO_TILES });
-    if (poster !== undefined && !this.#parts.tileReads.tryTake()) {
+    if (poster === undefined) return this.#compareTiles(against, head);
+    if (this.#comparing >= MAX_COMPARING || !this.#parts.mayReadTiles()) {
       return { kind: 'undecided', why: 'more heads are posted than may be compared in a time' };
     }
+    this.#comparing += 1;
+    try {
+      return await this.#compareTiles(against, head);
+    } finally {
+      this.#comparing -= 1;
+    }
+  }
+
+  #compareTiles(against: KeptHead, head: KeptHead): Promise<Comparison> {
+    const { tiles, tilesOf } = this.log;
     const of = ({ source }: KeptHead): LogSource => tilesOf?.(source) ?? tiles ?? NO_TILES;
-    return compareHeads(against, head, { a: of(against), b: of(head) });
+    const [a, b] = [of(against), of(head)];
+    return withTimeout(COMPARE_MS, undefined, (signal) => {
+      const timed = untilAborted(a, signal);
+      return compareHeads(against, head, { a: timed, b: a === b ? timed : untilAborted(b, signal) });
+    });
   }
 
   async #keep(head: KeptHead, found: Comparison, poster: string | undefined): Promise<void> {
@@ -300,10 +425,8 @@ export class OriginHeads {
     if (this.#agreed.size > MAX_AGREED) this.#agreed.delete(this.#agreed.values().next().value!);
   }
 
-  #open(note: Uint8Array, { source, timeMs }: Pick<HeadSeen, 'source' | 'timeMs'>): KeptHead {
-    const head = openHead(note, this.log.origin, this.log.keys);
-    const checkpoint = formatNote({ text: head.text, signatures: head.lines.map(({ line }) => line) });
-    return { ...head, checkpoint, source, timeMs };
+  #open(note: Uint8Array, seen: Pick<HeadSeen, 'source' | 'timeMs'>): KeptHead {
+    return keptHead(openHead(note, this.log.origin, this.log.keys), seen);
   }
 
   #reopen(row: Uint8Array): KeptHead {
@@ -325,39 +448,8 @@ const NO_TILES: LogSource = {
   },
 };
 
-function isOneTree(a: KeptHead | undefined, b: KeptHead): boolean {
-  return a !== undefined && a.size === b.size && equalBytes(a.root, b.root);
-}
-
-function isSameNote(a: KeptHead | undefined, b: KeptHead): boolean {
-  return a !== undefined && equalBytes(a.checkpoint, b.checkpoint);
-}
-
-function treeOf({ size, root }: KeptHead): string {
-  return `${size} ${formatHex(root)}`;
-}
-
-/** What a bundle is about: the same accusation may be made with other lines on the same heads. */
-function accusationOf({ evidence }: EvidenceBundle, { keys, sizes, roots }: VerifiedEvidence): string {
-  const trees = sizes.map((size, i) => `${size} ${formatHex(roots[i]!)}`).sort();
-  return [evidence, ...keys.toSorted(), ...trees].join('\n');
-}
-
-/** The larger head; of one tree, a head with the lines of both, of one key the later one. */
-function newestOf(newest: KeptHead | undefined, head: KeptHead): KeptHead {
-  if (!newest || head.size > newest.size) return head;
-  if (head.size < newest.size || head.text !== newest.text) return newest;
-  const lines = new Map(newest.lines.map((line) => [formatKeyName(line.key), line]));
-  let isNew = false;
-  for (const line of head.lines) {
-    const known = lines.get(formatKeyName(line.key));
-    if (known && (line.timeS ?? 0) <= (known.timeS ?? 0)) continue;
-    if (!known && lines.size >= MAX_NOTE_LINES) continue;
-    lines.set(formatKeyName(line.key), line);
-    isNew = true;
-  }
-  if (!isNew) return newest;
-  const joined = [...lines.values()];
-  const checkpoint = formatNote({ text: newest.text, signatures: joined.map(({ line }) => line) });
-  return { ...newest, lines: joined, checkpoint };
+/** The head with the lines that were verified, and no others. */
+function keptHead(head: LinedHead, { source, timeMs }: Pick<HeadSeen, 'source' | 'timeMs'>): KeptHead {
+  const checkpoint = formatNote({ text: head.text, signatures: head.lines.map(({ line }) => line) });
+  return { ...head, checkpoint, source, timeMs };
 }

@@ -1,6 +1,6 @@
 /**
- * The public files of a log, read by somebody who stays for years: no more at a time than `FetchTurns` gives, each file
- * capped at what it can be, and a server that says that it is too much (429, 503) left alone for as long as it says.
+ * The public files of a log, read by somebody who stays for years: no more at a time than its share of `FetchTurns`, each
+ * file capped at what it can be, and a server that says that it is too much (429, 503) left alone for as long as it says.
  * What fails in passing is tried again, with pauses that grow; a 404 is an answer.
  */
 
@@ -31,6 +31,7 @@ const ATTEMPTS = 4;
 const PAUSE_MS = 500;
 /** Who asks to be left alone for longer than this is not waited for. */
 const MAX_PAUSE_MS = 60_000;
+const BUNDLES = 'tile/entries/';
 /** That of a full bundle of the largest entries. */
 const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 
@@ -41,29 +42,54 @@ interface Passing {
   readonly retryAfterMs?: number;
 }
 
-/** Reads below a URL prefix. `read` rejects with `unreachable`, `too_large`, or the reason of the signal. */
+/** Reads below a URL prefix. `read` rejects with `unreachable`, `too_large`, or the reason of a signal. */
 export function pacedSource(url: string, options: PacedSourceOptions): LogSource {
-  const { turns, signal, attempts = ATTEMPTS, pauseMs = PAUSE_MS } = options;
+  const { attempts = ATTEMPTS, pauseMs = PAUSE_MS } = options;
+  const turns = options.turns.share();
   const prefix = url.replace(/\/+$/, '');
   /** Until when the server asked to be left alone, by `performance.now()`. */
   let quietUntilMs = 0;
-  return {
-    async read(path) {
-      for (let attempt = 1; ; attempt++) {
-        const quietMs = quietUntilMs - performance.now();
-        if (quietMs > 0) await pause(quietMs, signal);
-        const got = await turns.take(() => readOnce(`${prefix}/${path}`, path, options));
-        if (!isPassing(got)) return got;
-        const { why, cause, retryAfterMs = 0 } = got;
-        if (attempt >= attempts || retryAfterMs > MAX_PAUSE_MS) {
-          throw new NewelError('unreachable', `${prefix}/${path} ${why}`, { cause });
-        }
-        if (retryAfterMs > 0) quietUntilMs = performance.now() + retryAfterMs;
-        else
-          await pause(Math.min(MAX_PAUSE_MS, pauseMs * 2 ** (attempt - 1) * (0.5 + Math.random())), signal);
+  const readPaced = async (
+    path: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | undefined> => {
+    const isLarge = path.startsWith(BUNDLES);
+    for (let attempt = 1; ; attempt++) {
+      const quietMs = quietUntilMs - performance.now();
+      if (quietMs > 0) await pause(quietMs, signal);
+      const fetchOnce = (): ReturnType<typeof readOnce> =>
+        readOnce(`${prefix}/${path}`, path, { ...options, signal });
+      const got = await turns.take(fetchOnce, { isLarge, signal });
+      if (!isPassing(got)) return got;
+      const { why, cause, retryAfterMs = 0 } = got;
+      if (attempt >= attempts || retryAfterMs > MAX_PAUSE_MS) {
+        throw new NewelError('unreachable', `${prefix}/${path} ${why}`, { cause });
       }
-    },
+      if (retryAfterMs > 0) quietUntilMs = performance.now() + retryAfterMs;
+      else await pause(Math.min(MAX_PAUSE_MS, pauseMs * 2 ** (attempt - 1) * (0.5 + Math.random())), signal);
+    }
   };
+  return { read: (path, signal) => underEither(options.signal, signal, (either) => readPaced(path, either)) };
+}
+
+/** Runs `work` under one signal that is aborted when either of two is. */
+async function underEither<T>(
+  one: AbortSignal | undefined,
+  other: AbortSignal | undefined,
+  work: (either: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (!one || !other) return work(one ?? other);
+  const either = new AbortController();
+  const abort = (): void => either.abort(one.aborted ? one.reason : other.reason);
+  if (one.aborted || other.aborted) abort();
+  one.addEventListener('abort', abort, { once: true });
+  other.addEventListener('abort', abort, { once: true });
+  try {
+    return await work(either.signal);
+  } finally {
+    one.removeEventListener('abort', abort);
+    other.removeEventListener('abort', abort);
+  }
 }
 
 async function readOnce(
@@ -102,6 +128,6 @@ function retryAfterMsOf(response: Response): number {
 }
 
 function maxBytesOf(path: string): number {
-  if (path.startsWith('tile/entries/')) return MAX_BUNDLE_BYTES;
+  if (path.startsWith(BUNDLES)) return MAX_BUNDLE_BYTES;
   return path.startsWith('tile/') ? TILE_BYTES : MAX_NOTE_BYTES;
 }

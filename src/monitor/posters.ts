@@ -9,7 +9,8 @@
  */
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { TokenBucket } from './token-bucket.ts';
+import { type BucketRate, TokenBucket } from '../client/token-bucket.ts';
+import { RateLimitedError } from '../errors.ts';
 
 export interface PostLimits {
   /** Heads a second of one class, and how many at once. */
@@ -34,27 +35,33 @@ export class Posters {
   constructor(elapsed: () => number, limits: Partial<PostLimits> = {}) {
     this.#limits = { ...LIMITS, ...limits };
     this.#elapsed = elapsed;
-    const { overall: perS, burst } = this.#limits;
-    this.#overall = new TokenBucket({ perS, burst, elapsed, unit: UNIT });
+    const { overall, burst } = this.#limits;
+    this.#overall = new TokenBucket(rateOf(overall, burst));
   }
 
   /** The class of an address, once it may post. Throws `rate_limited`. */
   admit(address: string | undefined): string {
     const name = addressClassOf(address);
-    const { perClass: perS, burstPerClass: burst } = this.#limits;
-    const elapsed = this.#elapsed;
-    const bucket = this.#classes.get(name) ?? new TokenBucket({ perS, burst, elapsed, unit: UNIT });
+    const { perClass, burstPerClass, overall } = this.#limits;
+    const bucket = this.#classes.get(name) ?? new TokenBucket(rateOf(perClass, burstPerClass));
     this.#classes.delete(name);
     this.#classes.set(name, bucket);
     if (this.#classes.size > MAX_CLASSES) this.#classes.delete(this.#classes.keys().next().value!);
     // Who has used up their own takes nothing from the others.
-    bucket.take();
-    this.#overall.take();
+    this.#take(bucket, perClass);
+    this.#take(this.#overall, overall);
     return name;
+  }
+
+  #take(bucket: TokenBucket, perS: number): void {
+    const waitMs = bucket.take(this.#elapsed());
+    if (waitMs > 0) throw new RateLimitedError(perS, 'heads', Math.ceil(waitMs / 1000));
   }
 }
 
-const UNIT = 'heads';
+function rateOf(perS: number, burst: number): BucketRate {
+  return { burst, everyMs: 1000 / perS };
+}
 
 /** The network that an address is of. Whatever is no address is one class together. */
 export function addressClassOf(address: string | undefined): string {

@@ -11,6 +11,7 @@ import { NewelError } from '../errors.ts';
 import type { AlertCode, Alerts } from './alerts.ts';
 import type { Follower } from './follower.ts';
 import type { Heads } from './heads.ts';
+import { readWithin } from './timed-source.ts';
 
 /** A witness, read below its monitoring prefix. */
 export interface MonitoredWitness {
@@ -27,6 +28,8 @@ export interface WitnessHeadsOptions {
   readonly now: () => number;
 }
 
+/** For what one witness has cosigned, with all that is tried again. */
+const READ_MS = 30_000;
 /** What a witness's answer may lead to. */
 const ANSWER_CODES: readonly AlertCode[] = ['unreadable', 'checkpoint_invalid'];
 /** What a head that cannot be decided about may lead to. */
@@ -89,7 +92,7 @@ export class WitnessHeads {
     const { follower, heads, alerts } = this.#options;
     const { origin, originHash } = follower.log;
     const flaw = await flawOf(async () => {
-      const note = await source.read(`${originHash}/checkpoint`);
+      const note = await readWithin(READ_MS, source, `${originHash}/checkpoint`);
       // Without one it has never cosigned a checkpoint of this log.
       if (note) await heads.take(note, url);
     });

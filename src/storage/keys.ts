@@ -14,7 +14,7 @@
  *   12 round8                   round record
  *   13 hash32 index8            leaf index      empty value; the key says it all
  *   14 size8                    kept checkpoint
- *   15 size8                    witnessed       empty: the kept checkpoint of that size met the policy
+ *   15 policy8 size8            witnessed       empty: the kept checkpoint of that size met the policy with that hash
  *   80 … ff                     companions      the key range of whoever appends
  */
 
@@ -74,8 +74,13 @@ export function checkpointKey(size: number): Uint8Array {
   return numberKey(KEY.checkpoint, size);
 }
 
-export function witnessedKey(size: number): Uint8Array {
-  return numberKey(KEY.witnessed, size);
+/** `policyId` are the first 8 bytes of the hash of the policy. */
+export function witnessedKey(policyId: Uint8Array, size: number): Uint8Array {
+  const key = new Uint8Array(1 + policyId.length + NUMBER_BYTES);
+  key[0] = KEY.witnessed;
+  key.set(policyId, 1);
+  writeUint64(key, 1 + policyId.length, size);
+  return key;
 }
 
 export function startKey(timeMs: number): Uint8Array {

@@ -84,6 +84,8 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
           return logger.debug({ slot: signal.slot, size: signal.size }, 'published');
         case 'damage_read':
           return logger.error({ what: signal.what }, 'the database holds other bytes than were committed');
+        case 'publish_failed':
+          return logger.error(errorFields(signal.error), 'a head could not be published; it is tried again');
         case 'asking_failed':
           return logger.error(
             { slot: signal.slot, ...errorFields(signal.error) },

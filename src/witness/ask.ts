@@ -9,14 +9,15 @@
 import type { NoteSignature } from '../formats/note.ts';
 import { type AskingClock, systemAskingClock } from './asking-clock.ts';
 import type { WitnessConflict } from './conflict.ts';
-import { type HeadToCosign, MAX_RECENT_SIZES } from './conversation.ts';
-import { type AskedWitness, Link, type WitnessState } from './link.ts';
+import type { HeadToCosign } from './conversation.ts';
+import { harmless } from './harmless.ts';
+import { type AskedWitness, Link, type ReadSignedSizes, type WitnessState } from './link.ts';
 import { type ProveConsistency, SharedProofs } from './shared-proofs.ts';
-import { harmless, type Listener } from './signals-asking.ts';
+import type { Listener } from './signals-asking.ts';
 
 export type { WitnessConflict } from './conflict.ts';
-export type { HeadToCosign } from './conversation.ts';
-export type { AskedWitness, WitnessState } from './link.ts';
+export type { HeadToCosign, SignedSizes } from './conversation.ts';
+export type { AskedWitness, ReadSignedSizes, WitnessState } from './link.ts';
 export type { WitnessSignal } from './signals-asking.ts';
 
 export interface WitnessesParts {
@@ -29,10 +30,10 @@ export interface WitnessesParts {
   /** The size that each witness has cosigned last, by name, as `sizes()` said before the restart. */
   readonly sizes: ReadonlyMap<string, number>;
   /**
-   * Sizes of the newest heads, newest first, for a witness that does not say at which it stands. Best those that were
-   * offered to witnesses.
+   * For a witness that does not say at which size it stands: those of heads that may have left the house, signed since the
+   * one that is remembered. Without it, or where there are more than are tried, such a witness contradicts nothing.
    */
-  readonly recentSizes?: (() => Promise<readonly number[]>) | undefined;
+  readonly recentSizes?: ReadSignedSizes | undefined;
   readonly clock?: AskingClock | undefined;
   readonly random?: (() => number) | undefined;
   readonly fetch?: typeof fetch | undefined;
@@ -75,7 +76,6 @@ export const MAX_ASKED_BYTES: number = 16 * 1024;
 export class Witnesses {
   readonly #clock: AskingClock;
   readonly #onSignal: Listener;
-  readonly #recentSizes: () => Promise<readonly number[]>;
   readonly #links: ReadonlyMap<string, Link>;
 
   /** Throws `RangeError` for two witnesses of one name, one without keys, and a budget that is no whole number. */
@@ -83,12 +83,11 @@ export class Witnesses {
     const { origin, witnesses, proveConsistency, rootOf, sizes } = parts;
     this.#clock = parts.clock ?? systemAskingClock;
     this.#onSignal = harmless(parts.onSignal ?? (() => {}));
-    this.#recentSizes = parts.recentSizes ?? (() => Promise.resolve([]));
     const shared = {
       origin,
       proofs: new SharedProofs(proveConsistency),
       rootOf,
-      recentSizes: this.#recentSizes,
+      recentSizes: parts.recentSizes ?? (() => Promise.resolve({ sizes: [], isComplete: false })),
       clock: this.#clock,
       random: parts.random ?? Math.random,
       fetch: parts.fetch ?? fetch,
@@ -173,13 +172,12 @@ export class Witnesses {
     assertAskable(head);
     const links = [...this.#links].filter(([name]) => !ignore.has(name));
     if (head.size === 0) return { agreed: links.map(([name]) => name), conflicts: [], silent: [] };
-    const sizes = [head.size, ...(await this.#recentSizes()).slice(0, MAX_RECENT_SIZES)];
     const agreed: string[] = [];
     const conflicts: WitnessConflict[] = [];
     const silent: { name: string; why: string }[] = [];
     await Promise.all(
       links.map(async ([name, link]) => {
-        link.mayBe(sizes);
+        await link.noteEarlier(head.size);
         const found = await this.#agreementOf(link, head, timeoutMs);
         if (found === true) agreed.push(name);
         else if (typeof found === 'string') silent.push({ name, why: found });

@@ -27,7 +27,8 @@ export interface WitnessConflict {
 }
 
 const MEANING =
-  'Another copy of this log is being written, or this one was restored from an older copy: it must not go on';
+  'Another copy of this log is being written, or this one was restored from an older copy: it must not go on; ' +
+  'bring back the newest database, or find the other copy';
 
 /** A conflict with its message. `largest`: the size of the largest head that this log has ever signed. */
 export function newConflict(

@@ -6,7 +6,8 @@
  *                      ├─ 409, size ≤ head ─────────────→ again from there
  *                      ├─ 409, head < size ≤ largest ───→ ahead: it has cosigned a larger head of ours
  *                      ├─ 409, size > largest ──────────→ conflict larger
- *                      ├─ 409 without a size ─ candidates ─ none accepted ─→ conflict sizeless
+ *                      ├─ 409 without a size ─ candidates ─┬─ all there are, none accepted ─→ conflict sizeless
+ *                      │                                   └─ some, none accepted ─→ none
  *                      ├─ 422, our verifier accepts ────→ conflict rejected
  *                      └─ anything else ────────────────→ none: no answer, never agreement
  */
@@ -28,6 +29,13 @@ export interface HeadToCosign {
   readonly checkpoint: Uint8Array;
 }
 
+/** Sizes of heads that this log has signed. */
+export interface SignedSizes {
+  readonly sizes: readonly number[];
+  /** Whether these are all of the size that was asked for, or more. */
+  readonly isComplete: boolean;
+}
+
 export type Outcome =
   | { readonly kind: 'lines'; readonly lines: readonly NoteSignature[] }
   | { readonly kind: 'ahead' }
@@ -45,8 +53,8 @@ export interface ConversationParts {
   readonly proofs: SharedProofs;
   /** The root of the tree of our first `size` leaves. */
   readonly rootOf: (size: number) => Promise<Uint8Array>;
-  /** Sizes of our newest heads, newest first. */
-  readonly recentSizes: () => Promise<readonly number[]>;
+  /** Sizes of our heads of at least `since` leaves: all, or what fits of them. */
+  readonly recentSizes: (since: number) => Promise<SignedSizes>;
   /** Size of the largest head that was ever signed here, or more. */
   readonly largestSize: () => number;
   /** Sends the head with the proof from `old`. */
@@ -57,10 +65,8 @@ export interface ConversationParts {
 
 /** How often a witness may say another size: more than our own requests of before, recorded late, can make it. */
 const MAX_MOVES = 6;
-/** Of `recentSizes`, how many are tried. */
-export const MAX_RECENT_SIZES = 32;
-
 const REFUSES_FIRST = 'refuses (422) a head that it was offered without a proof to refuse';
+const TELLS_NO_SIZE = 'does not say its size (409), and may have cosigned a head of ours that was not tried';
 
 /** Has the head cosigned. Rejects where something of ours fails: a proof that cannot be made, or that does not verify. */
 export async function converse(parts: ConversationParts): Promise<Outcome> {
@@ -105,17 +111,21 @@ async function judgeRefusal(parts: ConversationParts, old: number): Promise<Outc
   return conflict(parts, 'rejected', old);
 }
 
+/**
+ * Anybody may have brought it any head of ours that has left the house, in a receipt too. So it is convicted only where
+ * each size since the one that is remembered was tried, and no larger head was signed meanwhile.
+ */
 async function tryCandidates(parts: ConversationParts): Promise<Outcome | 'moved'> {
-  const { head, standing } = parts;
-  const recent = (await parts.recentSizes()).slice(0, MAX_RECENT_SIZES);
-  for (const old of standing.candidates(head.size, recent)) {
+  const { head, standing, largestSize } = parts;
+  const { sizes, isComplete } = await parts.recentSizes(standing.size);
+  for (const old of standing.candidates(head.size, sizes)) {
     if (!(await parts.permit('a candidate'))) return { kind: 'stopped' };
     const answer = await parts.send(old);
     const isNotThere = answer.kind === 'sizeless' || (answer.kind === 'refused' && old === 0);
     if (!isNotThere) return judge(parts, old, answer);
   }
-  if (standing.isOneOfCandidates(head.size)) return conflict(parts, 'sizeless');
-  return { kind: 'none', why: 'does not say its size (409), and may have cosigned a head of ours since' };
+  const isAllTried = isComplete && largestSize() <= head.size && standing.isOneOfCandidates(head.size);
+  return isAllTried ? conflict(parts, 'sizeless') : { kind: 'none', why: TELLS_NO_SIZE };
 }
 
 function conflict(parts: ConversationParts, kind: WitnessConflict['kind'], theirs?: number): Outcome {

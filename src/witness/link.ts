@@ -8,14 +8,15 @@
  * answers or another head takes its place, and lines that come late are handed on all the same.
  */
 
+import type { TokenBucket } from '../client/token-bucket.ts';
 import type { NoteSignature, Verifier } from '../formats/note.ts';
 import { formatAddCheckpoint } from './add-checkpoint-body.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import type { AskingClock } from './asking-clock.ts';
 import { Breaker } from './breaker.ts';
-import { RequestBudget } from './budget.ts';
+import { requestBudget } from './budget.ts';
 import type { WitnessConflict } from './conflict.ts';
-import { converse, type HeadToCosign, type Outcome } from './conversation.ts';
+import { converse, type HeadToCosign, type Outcome, type SignedSizes } from './conversation.ts';
 import { exchange, type Missing, type Received } from './exchange.ts';
 import type { SharedProofs } from './shared-proofs.ts';
 import type { Listener } from './signals-asking.ts';
@@ -31,6 +32,9 @@ export interface AskedWitness {
   readonly requestsPerDay?: number | undefined;
 }
 
+/** Sizes of our heads of at least `since` leaves: all, or as many as `limit` that a witness may best stand at. */
+export type ReadSignedSizes = (since: number, limit: number) => Promise<SignedSizes>;
+
 export interface LinkParts {
   readonly origin: string;
   readonly witness: AskedWitness;
@@ -38,7 +42,7 @@ export interface LinkParts {
   readonly size: number;
   readonly proofs: SharedProofs;
   readonly rootOf: (size: number) => Promise<Uint8Array>;
-  readonly recentSizes: () => Promise<readonly number[]>;
+  readonly recentSizes: ReadSignedSizes;
   readonly clock: AskingClock;
   readonly random: () => number;
   readonly fetch: typeof fetch;
@@ -78,6 +82,10 @@ interface Job {
   readonly told: Set<Asker>;
 }
 
+/** Sizes that are tried with a witness that tells none; each is a request. */
+const MAX_TRIED_SIZES = 256;
+/** The same where requests are counted, and of before this process began to ask. */
+const MAX_FEW_SIZES = 32;
 /** Who asks again for the same head so soon is given the same lines. */
 const SAME_LINES_MS = 60_000;
 const MIN_ANSWER_BYTES: number = 16 * 1024;
@@ -93,7 +101,7 @@ export class Link {
   readonly #parts: LinkParts;
   readonly #standing: Standing;
   readonly #breaker: Breaker;
-  readonly #budget: RequestBudget | undefined;
+  readonly #budget: TokenBucket | undefined;
   readonly #maxBytes: number;
   #wanted: Job | undefined;
   #current: Job | undefined;
@@ -113,7 +121,7 @@ export class Link {
     this.#standing = new Standing(size);
     this.#breaker = new Breaker(random);
     const { requestsPerDay, verifiers } = witness;
-    this.#budget = requestsPerDay === undefined ? undefined : new RequestBudget(requestsPerDay);
+    this.#budget = requestsPerDay === undefined ? undefined : requestBudget(requestsPerDay);
     this.#maxBytes = Math.max(MIN_ANSWER_BYTES, verifiers.length * MAX_LINE_BYTES);
   }
 
@@ -131,9 +139,10 @@ export class Link {
     return { ...known, state: lastAnswerTimeMs === undefined ? 'unknown' : 'ok' };
   }
 
-  /** Sizes of heads that an earlier process may have had cosigned. */
-  mayBe(sizes: readonly number[]): void {
-    this.#standing.mayBe(sizes);
+  /** Notes at which sizes an earlier process may have left the witness, where the newest head is of `size` leaves. */
+  async noteEarlier(size: number): Promise<void> {
+    const { sizes } = await this.#parts.recentSizes(this.size, MAX_FEW_SIZES);
+    this.#standing.mayBe([size, ...sizes]);
   }
 
   want(asker: Asker): void {
@@ -149,6 +158,7 @@ export class Link {
     const same = [this.#current, this.#wanted].find((job) => job?.head.text === head.text);
     if (same) {
       same.askers.push(asker);
+      forgetOldest(same);
     } else if (this.#wanted && this.#wanted.head.size > head.size) {
       return asker.onNone(SUPERSEDED);
     } else {
@@ -221,7 +231,7 @@ export class Link {
       standing: this.#standing,
       proofs,
       rootOf,
-      recentSizes,
+      recentSizes: (since) => recentSizes(since, this.#budget ? MAX_FEW_SIZES : MAX_TRIED_SIZES),
       largestSize: () => Math.max(...job.askers.map((asker) => asker.largestSize())),
       send: (old) => this.#send(job.head, old),
       permit: (whatFor) => this.#permit(job, whatFor === 'a new size'),
@@ -353,4 +363,16 @@ export class Link {
 
 function isMissing(received: Received | Missing): received is Missing {
   return 'why' in received;
+}
+
+/** Of those who ask for one head again and again while nothing answers, as many as may still want late lines. */
+const MAX_ASKERS = 8;
+
+/** Forgets the oldest asker that was told already that there is nothing yet. */
+function forgetOldest({ askers, told }: Job): void {
+  if (askers.length <= MAX_ASKERS) return;
+  const oldest = askers.findIndex((asker) => told.has(asker) && !asker.isOnce);
+  if (oldest < 0) return;
+  told.delete(askers[oldest]!);
+  askers.splice(oldest, 1);
 }

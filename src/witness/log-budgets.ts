@@ -5,29 +5,26 @@
  *   repeat    the same tree with a new timestamp   as many again, in a bucket of their own, since whoever has a public
  *   subtree   a subtree of a cosigned tree         checkpoint can ask for them: nobody uses up what the log itself needs
  *
- * Where the list grants no number, 10 a second of the last two. A bucket holds what an hour brings, and 10 at least.
+ * Where the list grants no number, 10 a second of the last two. The bucket of growth holds what an hour brings, and 10 at
+ * least; the others hold 10, since all signatures of a kind are made one after the other, for growth too.
  * Only what is signed and written is charged: a refusal costs the asker's budget nothing.
  */
 
+import { type BucketRate, TokenBucket } from '../client/token-bucket.ts';
 import type { ListedLog } from './log-list.ts';
 
 export type Work = 'growth' | 'repeat' | 'subtree';
 
 const DAY_MS = 86_400_000;
 const HOURS = 24;
-const MIN_BURST = 10;
+const BURST = 10;
 /** Of what strangers can ask for, a day: 10 a second. */
 const UNLISTED_PER_DAY = 864_000;
-
-interface Bucket {
-  level: number;
-  atMs: number;
-}
 
 export class LogBudgets {
   readonly #elapsed: () => number;
   /** By kind of work and origin: three at most for each log that was ever listed. */
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   /** `elapsed` counts milliseconds that never go back. */
   constructor(elapsed: () => number = () => performance.now()) {
@@ -37,14 +34,17 @@ export class LogBudgets {
   /** Takes one of what the log may have. Returns 0, or, taking nothing, the seconds after which it would pass. */
   charge({ origin, perDay }: ListedLog, work: Work): number {
     if (perDay === undefined && work === 'growth') return 0;
-    const rate = perDay ?? UNLISTED_PER_DAY;
-    const full = Math.max(MIN_BURST, rate / HOURS);
+    const rate = rateOf(perDay ?? UNLISTED_PER_DAY, work);
     const name = `${work} ${origin}`;
-    const nowMs = this.#elapsed();
-    const bucket = this.#buckets.get(name) ?? { level: full, atMs: nowMs };
-    const level = Math.min(full, bucket.level + (Math.max(0, nowMs - bucket.atMs) * rate) / DAY_MS);
-    const passes = level >= 1;
-    this.#buckets.set(name, { level: passes ? level - 1 : level, atMs: nowMs });
-    return passes ? 0 : Math.ceil(((1 - level) * DAY_MS) / rate / 1000);
+    const bucket = this.#buckets.get(name) ?? new TokenBucket(rate);
+    // The list may have changed since.
+    bucket.rate = rate;
+    this.#buckets.set(name, bucket);
+    return Math.ceil(bucket.take(this.#elapsed()) / 1000);
   }
+}
+
+function rateOf(perDay: number, work: Work): BucketRate {
+  const burst = work === 'growth' ? Math.max(BURST, perDay / HOURS) : BURST;
+  return { burst, everyMs: DAY_MS / perDay };
 }

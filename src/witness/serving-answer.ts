@@ -49,3 +49,18 @@ export function refusalOf(error: unknown): Refusal {
   if (status === undefined || !(error instanceof NewelError)) throw error;
   return { status, reason: error.message };
 }
+
+/** When to ask again where nobody knows better. */
+export const RETRY_S = 10;
+
+export const STOPPED: Postponement = {
+  status: 503,
+  reason: 'the witness does not sign: it is shutting down, or a write of it has failed',
+  retryAfterS: RETRY_S,
+};
+
+export const UNKNOWN_ORIGIN: Refusal = { status: 404, reason: 'this witness does not know the origin' };
+
+export function overBudget(retryAfterS: number): Postponement {
+  return { status: 429, reason: 'this log has used up the cosignatures that it may ask for', retryAfterS };
+}

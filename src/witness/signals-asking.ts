@@ -24,14 +24,3 @@ export type WitnessSignal =
   | { readonly event: 'fault'; readonly name: string; readonly error: unknown };
 
 export type Listener = (signal: WitnessSignal) => void;
-
-/** A listener that cannot hurt who calls it: what it throws becomes a warning of the process. */
-export function harmless(listener: Listener): Listener {
-  return (signal) => {
-    try {
-      listener(signal);
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : new Error(String(error)));
-    }
-  };
-}

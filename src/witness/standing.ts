@@ -54,7 +54,7 @@ export class Standing {
   /**
    * From which sizes a head of `size` leaves is to be offered to a witness that stands somewhere and does not say where.
    * First the likely ones; then all from the smallest to the largest: while these are tried, a request of before may still
-   * be recorded, but only ever upwards, so none is missed. `recent`: sizes of our newest heads.
+   * be recorded, but only ever upwards, so none is missed. `recent`: sizes of our heads since the one that is remembered.
    */
   candidates(size: number, recent: readonly number[]): number[] {
     const possible = [0, this.#size, size, ...this.#sent, ...this.#earlier, ...recent];
@@ -63,7 +63,7 @@ export class Standing {
     return [size, ...(newest === undefined ? [] : [newest]), ...all];
   }
 
-  /** Whether a witness that conforms but for the size can stand nowhere but at one of the candidates. */
+  /** Whether no request of ours may have had it record another size than one of the candidates. */
   isOneOfCandidates(size: number): boolean {
     return this.#isComplete && this.#size <= size && this.#sent.every((sent) => sent <= size);
   }

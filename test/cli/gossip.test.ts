@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { appendFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { formatEvidenceBundle, FORK, parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
@@ -20,10 +20,18 @@ function hashOf(origin: string): string {
 }
 
 /** Serves the tiles of a log that is played. */
-async function serveTiles(t: TestContext, log: PlayedLog): Promise<string> {
-  const server = createServer((request, response) => {
-    void log.read(request.url!.slice(1)).then((data) => response.writeHead(data ? 200 : 404).end(data));
+function serveTiles(t: TestContext, log: PlayedLog): Promise<string> {
+  return serve(t, async (request, response) => {
+    const data = await log.read(request.url!.slice(1));
+    response.writeHead(data ? 200 : 404).end(data);
   });
+}
+
+async function serve(
+  t: TestContext,
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<string> {
+  const server = createServer((request, response) => void answer(request, response));
   t.after(() => {
     server.closeAllConnections();
     server.close();
@@ -108,6 +116,41 @@ test('a witness that gossips catches what its log shows to others, and the evide
   witness.child.kill('SIGTERM');
   assert.equal((await witness.ended).code, 0);
   assert.match(witness.written.err, /proof of a fork/);
+});
+
+test('a witness shows its peers what it has cosigned, also where a head of another tree came first', async (t) => {
+  const cwd = await tempFolder(t);
+  const log = new PlayedLog(100);
+  const theirs = await log.fork(50).grow(90, 'other').head();
+  const posted: string[] = [];
+  const peer = await serve(t, async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (request.method === 'GET') return void response.end(theirs);
+    posted.push(Buffer.concat(chunks).toString());
+    response.writeHead(404).end();
+  });
+  const vkey = (log.trustFile()['vkeys'] as string[])[0]!;
+  const tiles = `${log.origin}=${await serveTiles(t, log)}`;
+  const witness = await startWitness(t, cwd, vkey, '--tiles', tiles, '--peer', peer);
+  const cosign = async (body: string): Promise<string> => {
+    const response = await fetch(`${witness.url}/add-checkpoint`, { method: 'POST', body });
+    assert.equal(response.status, 200);
+    return response.text();
+  };
+  const shown = (): Promise<string> =>
+    fetch(`${witness.url}/v1/heads/${hashOf(log.origin)}`).then((response) => response.text());
+  await until(
+    'the head of the peer is known',
+    async () => (await shown()) === decodeUtf8(theirs) || undefined,
+  );
+  const own = decodeUtf8(await log.head());
+  const lines = await cosign(`old 0\n\n${own}`);
+  await until(
+    'the peer has the one that was cosigned',
+    async () => posted.includes(own + lines) || undefined,
+  );
+  assert.equal(await shown(), own + lines);
 });
 
 test('a witness and a monitor that see two servers of one forked log convict it, by their gossip', async (t) => {

@@ -19,12 +19,13 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { readLogKey } from '../../src/cli/log-key.ts';
-import { formatSkey } from '../../src/formats/vkey.ts';
+import { formatSkey, formatVkey } from '../../src/formats/vkey.ts';
 import { systemClock } from '../../src/log/clock.ts';
 import { runCli } from '../support/cli.ts';
 import { loseRound } from '../support/lost-round.ts';
 import { DISK_ORIGIN, newDiskLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { WITNESSES } from '../support/witnessed-receipt.ts';
 
 /** Asserts that `serve` does not start, with this on stderr and nothing on stdout. */
 async function assertRefused(
@@ -198,7 +199,9 @@ test('a policy that is none, or that does not know the log', async (t) => {
   const { dir, folder } = await newLog(t);
   const policy = await readFile(folder.paths.policy, 'utf8');
   await writeFile(folder.paths.policy, policy.replace('none', 'all'));
-  await assertRefused(dir, /policy: policy line 2: no earlier line defines .*; put it right, or write/);
+  await assertRefused(dir, /policy: policy line 2: no earlier line defines .*; put line 2 right$/);
+  await writeFile(folder.paths.policy, policy.replace(/quorum.*\n/, ''));
+  await assertRefused(dir, /policy: policy has no quorum line; put it right$/);
   await writeFile(folder.paths.policy, 'quorum none\n');
   await assertRefused(
     dir,
@@ -206,8 +209,44 @@ test('a policy that is none, or that does not know the log', async (t) => {
   );
   await rm(folder.paths.policy);
   const once =
-    /policy: it is missing; put it right, or write the one that init made: log \S+ and[^(]*quorum none$/;
+    /policy: it is missing; bring it back, or write the one that init made: log \S+ and[^(]*quorum none$/;
   await assertRefused(dir, once);
+  await writeFile(folder.paths.policy, policy);
+  await writeFile(folder.paths.publicPolicy, `${policy}\nquorum\n`);
+  await assertRefused(dir, /policy\.public: policy line 4: .*; put line 4 right, or remove the file$/);
+});
+
+test('a witness whose URL cannot be asked', async (t) => {
+  const { dir, folder } = await newLog(t);
+  const policy = await readFile(folder.paths.policy, 'utf8');
+  for (const url of ['ftp://witness.example', 'witness.example', 'https://']) {
+    const line = `witness w1 ${formatVkey(WITNESSES.a.vkey)} ${url}\n`;
+    await writeFile(folder.paths.policy, policy.replace('quorum', `${line}quorum`));
+    await assertRefused(
+      dir,
+      /policy: the URL of witness w1 is not one of http or https; put it right, or leave it out/,
+    );
+  }
+});
+
+test('a second key that is gone, of a log that has signed with it; one that never had it goes on', async (t) => {
+  const { dir, folder, token } = await newLog(t);
+  const key = await readFile(folder.paths.secondKey);
+  await rm(folder.paths.secondKey);
+  const without = await serveDiskLog(t, dir);
+  assert.ok(without.said.some((line) => line.includes('holds against quantum computers')));
+  await without.service.stop();
+
+  await writeFile(folder.paths.secondKey, key, { mode: 0o600 });
+  const served = await serveDiskLog(t, dir);
+  await served.add('entry', token);
+  await served.published(1);
+  await served.service.stop();
+  await rm(folder.paths.secondKey);
+  await assertRefused(
+    dir,
+    /second key .*log-mldsa44 is not there, though the log has signed with it: bring back the one that init made$/,
+  );
 });
 
 test('what is beside the log is read before it is opened: the database is not touched, nothing is signed', async (t) => {

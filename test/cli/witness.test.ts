@@ -11,7 +11,7 @@ import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
 import { parseSignatureLines } from '../../src/formats/note.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { isQuorumMet, parsePolicy } from '../../src/formats/tlog-policy.ts';
-import { KEY_TYPE, parseVkey } from '../../src/formats/vkey.ts';
+import { formatSkey, KEY_TYPE, parseSkey, parseVkey } from '../../src/formats/vkey.ts';
 import { createLines } from '../../src/telemetry/lines.ts';
 import { hashOrigin, recordKey } from '../../src/witness/witness-rows.ts';
 import { type Ran, runCli, type Started, startCli } from '../support/cli.ts';
@@ -101,6 +101,29 @@ test('as JSON, and what is wrong with arguments', async (t) => {
     assert.match(ran.err, message);
   }
   assert.deepEqual(await readdir(cwd), ['w1']);
+});
+
+test('a witness that has lost one of its keys says so, with the file, and cosigns with the other', async (t) => {
+  for (const lost of ['witness-mldsa44', 'witness-ed25519', undefined]) {
+    const cwd = await tempFolder(t);
+    await init(cwd);
+    const file = join(cwd, 'w1/keys', lost ?? '');
+    if (lost !== undefined) await rm(file);
+    const written: string[] = [];
+    const service = await startWitness({
+      folder: await readWitnessFolder(join(cwd, 'w1')),
+      listen: { host: '127.0.0.1', port: 0 },
+      lines: createLines({ level: 'warn', write: (line) => void written.push(line) }),
+    });
+    assert.equal(service.keys.length, lost === undefined ? 2 : 1);
+    const said = written.map((line) => JSON.parse(line) as { file: string; msg: string });
+    assert.deepEqual(
+      said.map((line) => line.file),
+      lost === undefined ? [] : [file],
+    );
+    for (const { msg } of said) assert.match(msg, /one of the two keys that init made is not there/);
+    await service.stop();
+  }
 });
 
 test('a witness as a process: cosigns, reads its list again, remembers, and ends with 0', async (t) => {
@@ -193,11 +216,16 @@ test('keys and witness.json that are not as init made them', async (t) => {
     [
       ed25519,
       own.replace(/\+[0-9a-f]{8}\+/, '+00000000+'),
-      /is damaged \(cosigner key has the key id of another/,
+      /is damaged \(signer key has the key id of another/,
     ],
     [ed25519, own.replace(NAME, 'somebody.else'), /is damaged/],
     [ed25519, other, /is another key than its name says/],
-    [ed25519, 'x', /is damaged \(cosigner key is not PRIVATE/],
+    [ed25519, 'x', /is damaged \(signer key does not begin with PRIVATE/],
+    [
+      ed25519,
+      formatSkey({ name: NAME, seed: parseSkey(own.trim(), { mldsa44: nobleMldsa44 }).seed }),
+      /is another key than its name says/,
+    ],
     [config, '{', /witness.json is not JSON/],
     [config, settings.replace('"format": 1', '"format": 2'), /is not of format 1/],
     [config, settings.replace(NAME, 'another'), /is another key than its name says/],

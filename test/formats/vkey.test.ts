@@ -103,6 +103,49 @@ test('no damaged signer key is accepted, and no refusal tells of it', () => {
   }
 });
 
+test('signer keys of every type read back, and not with any character changed', () => {
+  const name = 'witness.example/w1';
+  const arithmetic = { mldsa44: nobleMldsa44 };
+  const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  const change = fc.tuple(fc.nat(), fc.constantFrom('A', '+', '0', 'f', ' ', '\n', '='));
+  fc.assert(
+    fc.property(seeds, fc.constantFrom(1, 4, 6), change, (seed, type, [at, char]) => {
+      const skey = formatSkey({ name, seed, type }, arithmetic);
+      const { keyId, ...read } = parseSkey(skey, arithmetic);
+      assert.deepEqual({ ...read, seed: toHex(read.seed) }, { name, type, seed: toHex(seed) });
+      assert.equal(skey.split('+')[3], formatKeyId(keyId));
+      const i = at % skey.length;
+      const changed = skey.slice(0, i) + char + skey.slice(i + 1);
+      if (changed !== skey) assert.throws(() => parseSkey(changed, arithmetic), hasCode('malformed'));
+    }),
+    { numRuns: process.env['SLOW'] ? 300 : 30 },
+  );
+});
+
+test('signer keys of other lengths and names are refused, and nothing of the secret is told', () => {
+  const name = 'witness.example/w1';
+  const arithmetic = { mldsa44: nobleMldsa44 };
+  const seed = new Uint8Array(32).fill(0xa7);
+  const skey = formatSkey({ name, seed, type: KEY_TYPE.mldsa44 }, arithmetic);
+  const secret = skey.slice(-44);
+  for (const text of [
+    skey.slice(0, -4),
+    `${skey}AAAA`,
+    skey.replace(name, 'witness.example/w2'),
+    skey.replace(name, 'a b'),
+    skey.replace('PRIVATE', 'PUBLIC'),
+    '',
+  ]) {
+    assert.throws(
+      () => parseSkey(text, arithmetic),
+      (error: Error) => hasCode('malformed')(error) && !error.message.includes(secret.slice(4, 20)),
+    );
+  }
+  const short = { name, seed: seed.slice(1) };
+  for (const type of [KEY_TYPE.ed25519, KEY_TYPE.cosignatureEd25519, KEY_TYPE.mldsa44])
+    assert.throws(() => formatSkey({ ...short, type }, arithmetic), RangeError, `type ${type}`);
+});
+
 test('signer keys of cosigners are taken with arithmetic for ML-DSA-44, and not without', () => {
   const seed = new Uint8Array(32).fill(3);
   const publicKeys = new Map([

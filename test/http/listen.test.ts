@@ -44,6 +44,17 @@ test('until an app is served, requests are told to come back', async () => {
   await listening.close(1000);
 });
 
+test('what is said until then may be a line of text', async () => {
+  const listening = await listen({ ...LOCAL, starting: 'wait\n' });
+  const early = await sendToPort(listening.port)({ method: 'GET', target: '/', headers: [] });
+  assert.deepEqual(
+    [early.status, early.headers.get('content-type'), early.headers.get('retry-after')],
+    [503, 'text/plain; charset=utf-8', '1'],
+  );
+  assert.equal(Buffer.from(early.body).toString(), 'wait\n');
+  await listening.close(0);
+});
+
 test('a port that is taken is said, or the next one is tried', async () => {
   const first = await listen(LOCAL);
   const { port } = first;

@@ -4,6 +4,8 @@ import { test, type TestContext } from 'node:test';
 import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
+import { NewelError } from '../../src/errors.ts';
+import { BodyRoom } from '../../src/http/body-room.ts';
 import { listen } from '../../src/http/listen.ts';
 import { addGossipRoutes } from '../../src/http/monitor.ts';
 import type { AnsweredRequest } from '../../src/http/signals.ts';
@@ -60,7 +62,7 @@ test('every status has its head', async () => {
     ],
     ['tampered with', decodeUtf8(good).replace('\n70\n', '\n71\n'), 403, 'signature_invalid'],
     ['of another log', await new PlayedLog(3, 'log.example/else').head(), 404, 'not_found'],
-    ['too large', 'x'.repeat(256 * 1024 + 1), 413, 'too_large'],
+    ['too large', 'x'.repeat(64 * 1024 + 1), 413, 'too_large'],
   ];
   for (const [what, body, status, code] of cases) {
     const response = await post(party, body);
@@ -160,6 +162,40 @@ test('what is our fault is told to the operator, and to nobody else', async () =
     requests.map(({ method, route, status }) => [method, route, status]),
     [['POST', '/v1/heads', 500]],
   );
+});
+
+test('what is under way is bounded, of each sender and of all, and ends with the answer', async () => {
+  const room = new BodyRoom({ maxRequests: 8, maxBytes: 400, maxBodyBytes: 100 });
+  const answers: (() => void)[] = [];
+  const app = new Hono();
+  app.post('/:sender', async (c) => {
+    try {
+      const answer = (): Promise<void> => new Promise((resolve) => answers.push(resolve));
+      await room.run(c, c.req.param('sender'), answer);
+      return c.text('taken');
+    } catch (error) {
+      assert.ok(error instanceof NewelError);
+      return c.text(error.code);
+    }
+  });
+  const send = (sender: string, bytes: number): Promise<string> =>
+    Promise.resolve(app.request(`/${sender}`, { method: 'POST', body: 'x'.repeat(bytes) })).then((response) =>
+      response.text(),
+    );
+  const first = [send('a', 50), send('a', 50)];
+  while (answers.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await send('a', 0), 'queue_full', 'two are a quarter');
+  assert.equal(await send('b', 101), 'too_large');
+  const others = ['b', 'c', 'd'].map((sender) => send(sender, 100));
+  while (answers.length < 5) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await send('b', 1), 'queue_full', 'its bytes are a quarter');
+  assert.equal(await send('e', 1), 'queue_full', 'all bytes are taken');
+  for (const end of answers.splice(0)) end();
+  for (const answer of [...first, ...others]) assert.equal(await answer, 'taken');
+  const last = send('a', 100);
+  while (answers.length < 1) await new Promise((resolve) => setImmediate(resolve));
+  answers[0]!();
+  assert.equal(await last, 'taken');
 });
 
 test('over a socket: a body that is too large is refused by what it says, and as it arrives', async (t: TestContext) => {

@@ -157,15 +157,19 @@ describe('POST /v1/cosignatures', () => {
   test('takes the line of a witness over what was published, and with enough of them it is witnessed', async () => {
     const site = await published();
     const [one, two] = await Promise.all(
-      COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_800_000_000)),
+      COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_795_176_000)),
     );
     const first = await hand(site, site.text, [one!]);
     assert.deepEqual([first.status, first.json], [
       200,
       { tree_size: site.test.log.published.size, level: 'signed', cosigners: ['w1.example'] },
     ]); // prettier-ignore
+    const ready = await answerOf(site.app.request('/readyz'));
+    assert.deepEqual([ready.json['have'], ready.json['need']], [1, 2]);
     const second = await hand(site, site.text, [two!]);
     assert.equal(second.json['level'], 'witnessed');
+    const met = await answerOf(site.app.request('/readyz'));
+    assert.deepEqual([met.json['have'], met.json['need']], [2, 2]);
     assert.equal(site.test.log.publication('fast')!.size, site.test.log.published.size);
     await site.test.log.close();
   });
@@ -173,7 +177,7 @@ describe('POST /v1/cosignatures', () => {
   test('refuses what is false, foreign or of no checkpoint, and keeps what is true', async () => {
     const site = await published();
     const [one, two] = await Promise.all(
-      COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_800_000_000)),
+      COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_795_176_000)),
     );
     await hand(site, site.text, [one!]);
     const forged = { ...one!, signature: one!.signature.map((byte, i) => (i === 20 ? byte ^ 1 : byte)) };
@@ -227,6 +231,7 @@ describe('a log that does not write yet', () => {
     assert.equal((await app.request('/checkpoint')).status, 200);
     const ready = await answerOf(app.request('/readyz'));
     assert.deepEqual([ready.status, ready.json['code']], [503, 'not_ready']);
+    assert.deepEqual([ready.json['have'], ready.json['need']], [0, 2]);
     assert.deepEqual(
       (ready.json['witnesses'] as { name: string }[]).map(({ name }) => name),
       ['w1', 'w2', 'w3'],
@@ -243,6 +248,11 @@ describe('a log that does not write yet', () => {
     assert.equal((await app.request('/nothing')).status, 404);
     await site.test.log.begin();
     assert.equal((await app.request('/readyz')).status, 200);
+    const beginning = described(createHeldApp({ ...site.site, isOpen: () => false }));
+    for (const path of ['/readyz', '/v1/events']) {
+      const { status, json } = await answerOf(beginning.request(path));
+      assert.deepEqual([status, json['code']], [503, 'not_ready'], path);
+    }
     assert.ok(!(site.errors[0] instanceof NewelError));
     await site.test.log.close();
   });

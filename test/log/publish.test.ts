@@ -83,6 +83,44 @@ describe('publishing', () => {
     await t.log.close();
   });
 
+  test('sizes of signed heads: all since one where they fit, else the last, and those published first and last', async () => {
+    const t = await openTestLog();
+    for (let i = 0; i < 60; i++) {
+      await t.append(testEntry(i));
+      if (i % 5 === 4) await t.publish();
+    }
+    const down = (from: number, to: number): number[] =>
+      Array.from({ length: from - to + 1 }, (_, i) => from - i);
+    const { log } = t;
+    assert.deepEqual(await log.recentSizes(60, 1), { sizes: [60], isComplete: true });
+    assert.deepEqual(await log.recentSizes(61, 1), { sizes: [], isComplete: true });
+    assert.deepEqual(await log.recentSizes(41, 20), { sizes: down(60, 41), isComplete: true });
+    assert.deepEqual(await log.recentSizes(0, 61), { sizes: down(60, 0), isComplete: true });
+    const { sizes, isComplete } = await log.recentSizes(7, 12);
+    assert.deepEqual([sizes, isComplete], [[...down(60, 53), 10, 15], false]);
+    assert.deepEqual((await log.recentSizes(7, 20)).sizes, [
+      ...down(60, 53),
+      10,
+      15,
+      20,
+      25,
+      30,
+      35,
+      50,
+      45,
+      40,
+    ]);
+    // What an idle log publishes again is a round of the same size.
+    for (let i = 0; i < 300; i++) {
+      t.clock.advance(REPUBLISH_INTERVAL_MS);
+      await settle();
+    }
+    assert.equal(t.log.revealed.size, 60);
+    assert.ok(t.log.revealed.round > 300);
+    assert.deepEqual(await log.recentSizes(58, 3), { sizes: [60, 59, 58], isComplete: true });
+    await t.log.close();
+  });
+
   test('kept checkpoints: all for a week, then the first of each minute', async () => {
     const t = await openTestLog();
     const started = t.clock.now();

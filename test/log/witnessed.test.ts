@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCheckpoint } from '../../src/formats/checkpoint.ts';
-import { parseTimestampedSignature } from '../../src/formats/cosignature.ts';
+import { type Cosigner, parseTimestampedSignature } from '../../src/formats/cosignature.ts';
 import { type NoteSignature, parseNote } from '../../src/formats/note.ts';
 import { KEEP_ALL_MS } from '../../src/log/limits.ts';
 import type { LogSignal } from '../../src/log/signals.ts';
-import { readWitnessSizes } from '../../src/log/witnessed.ts';
+import { readWitnessSizes } from '../../src/log/witness-sizes.ts';
 import { COSIGNERS, FakeAsking, policyOf, WITNESS_VERIFIERS } from '../support/fake-asking.ts';
 import { openTestLog, type TestLog, type TestLogOptions, testEntry } from '../support/test-log.ts';
 
@@ -156,7 +156,7 @@ describe('a log whose heads are witnessed', () => {
     await t.append(testEntry(0));
     await t.pass(INTERVAL_MS);
     const { text } = parseNote(t.log.published.checkpoint);
-    const line = async (at: number): Promise<NoteSignature> => COSIGNERS[at]!.cosign(text, 1_800_000_000);
+    const line = async (at: number): Promise<NoteSignature> => COSIGNERS[at]!.cosign(text, 1_795_176_000);
     assert.equal(await t.log.addLines(1, [await line(0)]), true);
     assert.equal(t.log.publication('fast'), undefined);
     const again = await t.reopen();
@@ -256,10 +256,125 @@ describe('a log that is held', () => {
     const { NewelError } = await import('../../src/errors.ts');
     const appending = t.append(testEntry(1));
     t.log.halt(new NewelError('log_refused', 'a witness knows a larger tree'));
-    await assert.rejects(appending, { code: 'log_refused' });
+    await assert.rejects(appending, { code: 'storage_failed' });
     assert.equal(t.log.revealed.size, 1);
-    await assert.rejects(t.append(testEntry(2)), { code: 'log_refused' });
+    await assert.rejects(t.append(testEntry(2)), { code: 'storage_failed' });
     assert.equal(signals.filter(({ event }) => event === 'fatal').length, 1);
     await t.log.close();
+  });
+});
+
+describe('a witnessed log over its life', () => {
+  test('no line from the future counts, and of two by one key the earlier one is kept', async () => {
+    const t = await openWitnessed({}, 'two', false);
+    await t.append(testEntry(0));
+    await t.pass(INTERVAL_MS);
+    const { text } = parseNote(t.log.published.checkpoint);
+    const nowS = Math.floor(t.clock.now() / 1000);
+    const line = async (at: number, timeS: number): Promise<NoteSignature> =>
+      COSIGNERS[at]!.cosign(text, timeS);
+    await t.log.addLines(1, [await line(0, nowS + 3600), await line(1, nowS + 3600)]);
+    assert.equal(t.log.publication('fast'), undefined);
+    await t.log.addLines(1, [await line(0, nowS + 10), await line(1, nowS)]);
+    await t.log.addLines(1, [await line(0, nowS)]);
+    const timesIn = (checkpoint: Uint8Array): number[] =>
+      parseNote(checkpoint)
+        .signatures.slice(1)
+        .map(({ signature }) => parseTimestampedSignature(signature).timestampS)
+        .toSorted((a, b) => a - b);
+    assert.deepEqual(timesIn((await t.log.keptCheckpoint(1))!.checkpoint), [nowS, nowS]);
+    assert.deepEqual(timesIn(t.log.publication('fast')!.checkpoint), [nowS, nowS + 10]);
+    await t.log.close();
+  });
+
+  test('lines that are known already write nothing', async () => {
+    const t = await openWitnessed({}, 'two', false);
+    await t.append(testEntry(0));
+    await t.pass(INTERVAL_MS);
+    const { text } = parseNote(t.log.published.checkpoint);
+    const lines = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(text, 1_795_176_000)));
+    await t.log.addLines(1, lines);
+    const rounds = t.signals.filter(({ event }) => event === 'round').length;
+    for (let i = 0; i < 5; i++) await t.log.addLines(1, lines);
+    assert.equal(t.signals.filter(({ event }) => event === 'round').length, rounds);
+    await t.log.close();
+  });
+
+  test('under another policy its slot is empty, its marks are none, and /checkpoint shows what grows', async () => {
+    const t = await openWitnessed();
+    await t.append(testEntry(0));
+    await t.pass(INTERVAL_MS);
+    assert.equal(t.log.checkpoint.size, 1);
+    await t.log.close();
+    const none = await openTestLog({
+      existing: t,
+      open: {
+        publishIntervalMs: INTERVAL_MS,
+        slots: { fast: { policy: policyOf('none'), deadlineMs: 500, intervalMs: INTERVAL_MS } },
+        witnessVerifiers: WITNESS_VERIFIERS,
+      },
+    });
+    assert.equal(none.log.publication('fast'), undefined);
+    assert.equal(await none.log.whenWitnessed(0, 0), false);
+    assert.equal(await none.log.witnessedCovering(0, () => true), undefined);
+    await none.append(testEntry(1));
+    none.clock.advance(INTERVAL_MS);
+    await settle();
+    assert.equal(none.log.checkpoint.size, 2);
+    await none.log.close();
+  });
+
+  test('what is handed in after a restart never puts the slot back in time', async () => {
+    const t = await openWitnessed({ open: { republishIntervalMs: 10_000 } });
+    await t.append(testEntry(0));
+    await t.pass(INTERVAL_MS);
+    const kept = parseNote((await t.log.keptCheckpoint(1))!.checkpoint).signatures.slice(1);
+    t.asking.timeS += 10;
+    await t.pass(10_000);
+    const before = t.log.publication('fast')!;
+    await t.log.close();
+    const again = await openTestLog({
+      existing: t,
+      open: {
+        slots: { fast: { policy: policyOf('two'), deadlineMs: 500, intervalMs: INTERVAL_MS } },
+        witnessVerifiers: WITNESS_VERIFIERS,
+      },
+    });
+    await again.log.addLines(1, kept);
+    assert.deepEqual(again.log.publication('fast')!.checkpoint, before.checkpoint);
+    await again.log.close();
+  });
+
+  test('a second line that cannot be made once is made later, and its time never goes back', async () => {
+    const [cosigner] = COSIGNERS;
+    let fails = 1;
+    const second: Cosigner = {
+      vkey: cosigner!.vkey,
+      cosign: async (text, timestampS) => {
+        if (fails-- > 0) throw new Error('no thread');
+        return cosigner!.cosign(text, timestampS);
+      },
+    };
+    const t = await openWitnessed({ open: { cosigner: second } }, 'none');
+    await t.append(testEntry(0));
+    await t.pass(INTERVAL_MS);
+    assert.equal(t.signals.filter(({ event }) => event === 'publish_failed').length, 1);
+    for (let i = 0; i < 4 && t.log.published.size === 0; i++) await t.pass(INTERVAL_MS);
+    assert.equal(t.log.published.size, 1);
+    const stampOf = (checkpoint: Uint8Array): number =>
+      parseTimestampedSignature(parseNote(checkpoint).signatures[1]!.signature).timestampS;
+    const first = stampOf(t.log.published.checkpoint);
+    await t.log.close();
+    t.clock.set(t.clock.now() - 20_000);
+    const again = await openTestLog({
+      existing: t,
+      open: { cosigner: second, publishIntervalMs: INTERVAL_MS, acceptClock: true },
+    });
+    await again.append(testEntry(1));
+    again.clock.advance(INTERVAL_MS);
+    await settle();
+    assert.equal(again.log.published.size, 2);
+    assert.ok(stampOf(again.log.published.checkpoint) >= first);
+    await again.log.close();
   });
 });

@@ -10,7 +10,14 @@ import {
 } from '../../src/client/evidence-bundle.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { EvidenceFolder } from '../../src/monitor/evidence-folder.ts';
-import { FOLLOWED_ORIGIN, FollowedTestLog, OTHER_SEED, trustOfFollowed } from '../support/followed-log.ts';
+import {
+  FOLLOWED_ORIGIN,
+  FollowedTestLog,
+  OTHER_SEED,
+  type ServedHead,
+  trustOfFollowed,
+} from '../support/followed-log.ts';
+import { playedWitness } from '../support/played-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const trust = trustOfFollowed();
@@ -30,7 +37,7 @@ test('proof is kept as a whole file of its owner, that anybody can check', async
   const path = join(await tempFolder(t), 'evidence');
   const folder = await EvidenceFolder.open(path);
   const kept = await folder.keep(await forkAt(7), trust);
-  assert.ok(kept);
+  assert.ok(typeof kept === 'object');
   assert.match(kept.path, /log\.example-followed-fork-7-7-[0-9a-f]{8}\.evidence\.json$/);
   assert.deepEqual(
     (await readdir(path)).map((name) => join(path, name)),
@@ -43,24 +50,48 @@ test('proof is kept as a whole file of its owner, that anybody can check', async
   assert.equal(folder.count('log.example/other'), 0);
 });
 
-test('the same accusation is kept once, of all processes, and of one log sixteen', async (t) => {
+test('the same accusation is kept once, of all processes, and of one accused sixteen', async (t) => {
   const path = await tempFolder(t);
   let folder = await EvidenceFolder.open(path);
-  assert.ok(await folder.keep(await forkAt(7), trust));
-  assert.equal(
-    await folder.keep(await forkAt(7, 'third'), trust),
-    undefined,
-    'the first branch is accused already',
-  );
+  assert.ok(typeof (await folder.keep(await forkAt(7), trust)) === 'object');
+  assert.equal(await folder.keep(await forkAt(7), trust), 'known');
   await writeFile(join(path, 'spoilt.evidence.json'), '{');
   await writeFile(join(path, 'notes.txt'), 'not ours');
   folder = await EvidenceFolder.open(path);
   assert.equal(folder.count(FOLLOWED_ORIGIN), 1);
-  assert.equal(await folder.keep(await forkAt(7), trust), undefined);
+  assert.equal(await folder.keep(await forkAt(7), trust), 'known');
   log.grow(30);
-  for (let size = 8; size < 30; size++) await folder.keep(await forkAt(size), trust);
+  for (let size = 8; size < 23; size++)
+    assert.equal(typeof (await folder.keep(await forkAt(size), trust)), 'object');
+  assert.equal(await folder.keep(await forkAt(7, 'third'), trust), 'full');
+  assert.equal(await (await EvidenceFolder.open(path)).keep(await forkAt(23), trust), 'full');
   assert.equal(folder.count(FOLLOWED_ORIGIN), 16);
   assert.equal((await readdir(path)).filter((name) => name.includes('-fork-')).length, 16);
+});
+
+test('what others have signed takes nobody the room of a conviction', async (t) => {
+  const witness = playedWitness('witness.example/w');
+  const watched = trustOfFollowed({ witnesses: [witness] });
+  const folder = await EvidenceFolder.open(await tempFolder(t));
+  const rollback = async (size: number, options: (timeS: number) => ServedHead): Promise<EvidenceBundle> => ({
+    evidence: ROLLBACK,
+    origin: FOLLOWED_ORIGIN,
+    heads: [await log.head(size, options(T)), await log.head(2, options(T + 9))],
+    seen: [],
+  });
+  const T = 1_800_000_000;
+  log.grow(30);
+  const byWitness = (timeS: number): ServedHead => ({ witnesses: [[witness, timeS]] });
+  for (let size = 3; size < 19; size++) {
+    assert.equal(typeof (await folder.keep(await rollback(size, byWitness), watched)), 'object');
+  }
+  assert.equal(await folder.keep(await rollback(19, byWitness), watched), 'full');
+  // The same heads, of which the log has gone back too.
+  const own = await folder.keep(await rollback(3, (timeS) => ({ timeS })), watched);
+  assert.ok(typeof own === 'object');
+  assert.match(own.proves.keys.join(), /^log\.example\/followed\+/);
+  assert.equal(typeof (await folder.keep(await forkAt(7), watched)), 'object');
+  assert.equal(folder.count(FOLLOWED_ORIGIN), 18);
 });
 
 test('what convicts nobody is never kept', async (t) => {

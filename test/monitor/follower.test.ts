@@ -351,6 +351,25 @@ describe('a fork', () => {
     });
   }
 
+  for (const size of [300, 500]) {
+    test(`of ${size} leaves is proven though somebody added a false line, which is said too`, async () => {
+      const log = new FollowedTestLog(300);
+      await log.publish();
+      const party = await open(log, { witnesses: [W1] });
+      await party.step();
+      const other = log.fork(270).grow(size - 270, 'other');
+      const good = await other.head(size, { witnesses: [[W1, NOW_S]] });
+      other.checkpoint = flip(good, good.length - 10);
+      const again = await party.reopen(other);
+      await again.step();
+      assert.deepEqual(
+        again.kept.map(({ evidence }) => evidence),
+        ['newel.fork/1'],
+      );
+      assert.deepEqual([sizes(again)[0], again.standing().includes('checkpoint_invalid')], [300, true]);
+    });
+  }
+
   test('whose tiles are not served is an alert, and is not called proof', async () => {
     const log = new FollowedTestLog(300);
     await log.publish();

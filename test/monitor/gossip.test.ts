@@ -4,6 +4,7 @@ import { formatEvidenceBundle, parseEvidenceBundle } from '../../src/client/evid
 import { parseTrust } from '../../src/client/trust.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { decodeUtf8 } from '../../src/formats/text.ts';
+import { originHashOf } from '../../src/monitor/heads.ts';
 import { type GossipParty, type Network, openGossipParty } from '../support/gossip-party.ts';
 import { type HeadOptions, PlayedLog, playedWitness } from '../support/played-log.ts';
 
@@ -27,6 +28,10 @@ function evidenceTexts(party: GossipParty): string[] {
 
 function sizesOf({ heads }: GossipParty): (number | undefined)[] {
   return [...heads.origins.values()].map(({ newest }) => newest?.size);
+}
+
+function hashOf({ origin }: PlayedLog): string {
+  return originHashOf(origin);
 }
 
 async function until(holds: () => boolean, what: string): Promise<void> {
@@ -107,15 +112,109 @@ describe('a forked log, and two parties who see only their own server and each o
     await one.gossip.exchange();
     assert.deepEqual(sizesOf(one), [140], 'it was asked for, from a peer that is configured');
     assert.equal((await one.poll()).kind, 'undecided', 'the log that it sees has not these tiles');
-    await two.gossip.exchange();
+    assert.deepEqual(await one.heads.ours(hashOf(a)), a.checkpoint, 'what it shows is its own all the same');
     await one.gossip.exchange();
-    assert.equal(
-      evidenceTexts(two).length + evidenceTexts(one).length,
-      0,
-      'its own head is still only waiting',
+    for (const party of [one, two]) assert.equal(evidenceTexts(party).length, 1);
+    assert.deepEqual(sizesOf(one), [140], 'what is the newest is decided by proof alone');
+  });
+
+  // Who comes first and hears of the log from the other has the other's tree as its newest.
+  for (const [ofA, ofB] of [
+    [100, 140],
+    [140, 100],
+    [120, 120],
+  ] as const) {
+    for (const down of ['neither', 'a', 'b', 'both'] as const) {
+      for (const isAFirst of [true, false]) {
+        const what = `${ofA} and ${ofB} leaves, ${isAFirst ? 'A' : 'B'} first, ${down} down at the start`;
+        test(`is caught within two polls of both, whatever the order: ${what}`, async () => {
+          const a = new PlayedLog();
+          await publish(a, ofA);
+          const b = a.fork(70);
+          await publish(b, ofB - 70, {}, 'other');
+          a.isUp = down !== 'a' && down !== 'both';
+          b.isUp = down !== 'b' && down !== 'both';
+          const network: Network = new Map();
+          const open = {
+            one: () => openGossipParty(network, 'one', a, ['two']),
+            two: () => openGossipParty(network, 'two', b, ['one']),
+          };
+          const parties: GossipParty[] = [];
+          const round = async (): Promise<void> => {
+            for (const party of parties) {
+              await party
+                .poll()
+                .catch((error: unknown) => assert.equal((error as { code?: string }).code, 'unreachable'));
+              await party.gossip.exchange();
+            }
+          };
+          // The first of them runs for a while before the other is there.
+          for (const name of isAFirst ? (['one', 'two'] as const) : (['two', 'one'] as const)) {
+            parties.push(await open[name]());
+            await round();
+          }
+          a.isUp = true;
+          b.isUp = true;
+          for (let poll = 1; poll <= 2; poll++) {
+            await round();
+            // The log goes on, on both sides.
+            await publish(a, 1);
+            await publish(b, 1, {}, 'other');
+          }
+          const pinned = parseTrust(a.trustFile());
+          for (const party of parties) {
+            const texts = evidenceTexts(party);
+            assert.notEqual(texts.length, 0, `${party.url} has it`);
+            for (const text of texts)
+              assert.equal(verifyEvidenceBundle(parseEvidenceBundle(text), { trust: pinned }).kind, 'fork');
+            assert.deepEqual(party.errors, []);
+          }
+        });
+      }
+    }
+  }
+
+  test('a party that is behind the newest head shows that again once it is proven', async () => {
+    const log = new PlayedLog();
+    await publish(log, 140);
+    const ahead = log.checkpoint!;
+    const behind = log.fork(100);
+    behind.checkpoint = await behind.head();
+    const one = await openGossipParty(new Map(), 'one', behind, []);
+    await one.heads.take(ahead, 'http://two.example');
+    assert.equal((await one.poll()).kind, 'undecided');
+    assert.deepEqual(await one.heads.ours(hashOf(log)), behind.checkpoint);
+    assert.equal((await one.heads.takePosted(ahead, 'x')).kind, 'undecided', 'ours may be of another tree');
+    // An earlier one of our own waits, and keeps the later one from waiting.
+    behind.grow(10);
+    behind.checkpoint = await behind.head();
+    assert.equal((await one.poll()).kind, 'undecided');
+    behind.grow(30);
+    await one.heads.retry();
+    assert.deepEqual(await one.heads.ours(hashOf(log)), ahead);
+    assert.equal((await one.heads.takePosted(ahead, 'x')).kind, 'consistent');
+    assert.deepEqual(
+      one.signals.map(({ event }) => event),
+      ['newest', 'apart', 'apart'],
     );
-    const answer = await two.heads.take(a.checkpoint!, 'somebody');
-    assert.equal(answer.kind, 'conflict');
+  });
+
+  test('peers hear at once of our own head that is apart', async (t) => {
+    const a = new PlayedLog();
+    await publish(a, 100);
+    const b = a.fork(70);
+    await publish(b, 70, {}, 'other');
+    const network: Network = new Map();
+    const one = await openGossipParty(network, 'one', a, ['two'], { intervalMs: 60_000, gapMs: 1 });
+    const two = await openGossipParty(network, 'two', b, []);
+    await two.poll();
+    t.after(() => one.gossip.close());
+    one.gossip.start();
+    await until(() => sizesOf(one)[0] === 140, 'it has learnt of the log from its peer');
+    // Until the loop has come to wait for what is new.
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await one.poll();
+    await until(() => evidenceTexts(one).length === 1, 'its peer has decided');
   });
 });
 
@@ -199,7 +298,9 @@ test('an honest log under load raises nothing, however it is read', async (t) =>
     'nothing is left undecided',
   );
   await Promise.all(parties.map(({ gossip }) => gossip.close()));
-  const told = parties.flatMap(({ signals }) => signals.filter(({ event }) => event !== 'newest'));
+  const told = parties.flatMap(({ signals }) =>
+    signals.filter(({ event }) => event !== 'newest' && event !== 'apart'),
+  );
   assert.deepEqual(told, []);
   assert.deepEqual(
     parties.flatMap(({ errors }) => errors),
@@ -226,7 +327,7 @@ describe('peers', () => {
       asked.push([request.method, request.url, await request.text()]);
       return new Response(null, { status: 404 });
     });
-    const newest = await party.heads.newest([...party.heads.origins.keys()][0]!);
+    const newest = await party.heads.ours([...party.heads.origins.keys()][0]!);
     assert.deepEqual(asked, [['POST', 'http://peer.example/v1/heads', decodeUtf8(newest!)]]);
     assert.deepEqual(eventsOf(party), ['newest'], 'not to follow a log is no fault');
   });

@@ -9,6 +9,7 @@ import { formatNote, parseNote } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { type HeadAnswer, Heads, type HeadsSignal, MAX_ORIGINS, openHeads } from '../../src/monitor/heads.ts';
 import { gossipedLog } from '../../src/monitor/gossiped-log.ts';
+import { noteWithin } from '../../src/monitor/kept-head.ts';
 import { addressClassOf } from '../../src/monitor/posters.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -66,7 +67,7 @@ function hashOf(origin: string): string {
 }
 
 async function newestSize({ heads }: Party, { origin }: PlayedLog): Promise<number | undefined> {
-  const note = await heads.newest(hashOf(origin));
+  const note = await heads.ours(hashOf(origin));
   return note && Number(parseNote(note).text.split('\n')[1]);
 }
 
@@ -109,7 +110,7 @@ describe('heads of one tree', () => {
     const party = await openParty(log);
     const answer = await party.heads.take(await log.head(50, { timeS: T, witnesses: [[WITNESS, T]] }), 'log');
     const again = await party.reopen();
-    assert.deepEqual(await again.heads.newest(hashOf(log.origin)), (answer as { newest: Uint8Array }).newest);
+    assert.deepEqual(await again.heads.ours(hashOf(log.origin)), (answer as { ours: Uint8Array }).ours);
     assert.deepEqual([...again.heads.origins.values()][0]?.shown.get('log')?.size, 50);
     assert.equal((await again.heads.take(await log.head(30), 'log')).kind, 'consistent');
   });
@@ -121,7 +122,7 @@ describe('heads of one tree', () => {
     await party.heads.takePosted(await log.head(20, { timeS: T }), 'x');
     await party.heads.takePosted(await log.head(20, { timeS: T + 9, witnesses: [[WITNESS, T]] }), 'x');
     await party.heads.takePosted(await log.head(20, { timeS: T + 3 }), 'x');
-    const newest = (await party.heads.newest(hashOf(log.origin)))!;
+    const newest = (await party.heads.ours(hashOf(log.origin)))!;
     assert.deepEqual(
       newest,
       await log.head(20, { timeS: T + 9, witnesses: [[WITNESS, T]] }),
@@ -236,7 +237,7 @@ describe('a forked log', () => {
     await party.heads.take(await log.head(100), 'log');
     const answer = await party.heads.takePosted(await forked.head(100), 'x');
     assert.deepEqual(evidenceOf(answer, log).sizes, [100, 100]);
-    assert.deepEqual(await party.heads.newest(hashOf(log.origin)), await log.head(100));
+    assert.deepEqual(await party.heads.ours(hashOf(log.origin)), await log.head(100));
     assert.ok(!JSON.stringify(answer).includes('"x"'), 'who posted it is not told');
     await party.heads.takePosted(await forked.head(100), 'x');
     assert.deepEqual(party.events(), ['newest', 'evidence'], 'told once');
@@ -267,7 +268,7 @@ describe('a forked log', () => {
     const answer = await party.heads.takePosted(await forked.head(), 'x');
     assert.equal(answer.kind, 'undecided');
     assert.deepEqual(
-      (answer as { newest: Uint8Array }).newest,
+      (answer as { ours: Uint8Array }).ours,
       await log.head(),
       'so that the other side can decide',
     );
@@ -357,12 +358,96 @@ test('a witness that has gone back is told, and the head is taken all the same',
   assert.equal(await newestSize(party, log), 100);
 });
 
+test('what a witness proves of itself takes no room of what the log does', async () => {
+  const log = new PlayedLog(200);
+  const party = await openParty(log);
+  await party.heads.take(await log.head(200, { witnesses: [[WITNESS, T]] }), 'log');
+  for (let i = 0; i < 17; i++) {
+    await party.heads.take(await log.head(100 + i, { witnesses: [[WITNESS, T + 10 + i]] }), 'witness');
+  }
+  assert.deepEqual(party.events().slice(1), [...Array.from({ length: 16 }, () => 'evidence'), 'unkept']);
+  const fork = log.fork(50).grow(150, 'other');
+  assert.equal(evidenceOf(await party.heads.take(await fork.head(200), 'other'), log).kind, 'fork');
+  assert.equal(party.events().at(-1), 'evidence');
+  const again = await party.reopen();
+  assert.equal([...again.heads.origins.values()][0]?.evidence.length, 17);
+});
+
+test('a false line that somebody adds saves neither a fork nor a rollback, and is refused otherwise', async () => {
+  const log = new PlayedLog(200);
+  const fork = log.fork(50).grow(150, 'other');
+  const salted = (note: Uint8Array): Uint8Array => {
+    const { text, signatures } = parseNote(note);
+    const { name, keyId } = WITNESS.vkey;
+    const junk = { name, keyId, signature: new Uint8Array(72).fill(1) };
+    return formatNote({ text, signatures: [...signatures, junk] });
+  };
+  const trees: LogSource = {
+    read: async (path) => (await log.read(path)) ?? fork.read(path),
+  };
+  for (const size of [200, 120]) {
+    for (const isPosted of [false, true]) {
+      const party = await openParty(log, { tiles: trees });
+      await party.heads.take(await log.head(200, { timeS: T }), 'log');
+      const take = (note: Uint8Array): Promise<HeadAnswer> =>
+        isPosted ? party.heads.takePosted(note, 'x') : party.heads.take(note, 'w');
+      await refuses(take(salted(await log.head(size))), 'signature_invalid');
+      assert.equal(evidenceOf(await take(salted(await fork.head(size))), log).kind, 'fork');
+      assert.deepEqual(await party.heads.ours(hashOf(log.origin)), await log.head(200, { timeS: T }));
+      const back = await take(salted(await log.head(60, { timeS: T + 9, isUnsigned: true })));
+      assert.equal(evidenceOf(back, log).kind, 'rollback');
+      assert.deepEqual(party.events(), ['newest', 'evidence', 'evidence']);
+    }
+  }
+});
+
+test('a log whose tiles hang keeps nobody from deciding about another', async () => {
+  const [slow, quick] = [new PlayedLog(300, 'log.example/slow'), new PlayedLog(300)];
+  const never: LogSource = { read: () => new Promise(() => {}) };
+  const heads = await openHeads({
+    store: new MemoryStore(),
+    logs: [slow, quick].map((log) => gossipedLog(parseTrust(log.trustFile()), log === slow ? never : log)),
+    decideMs: 20,
+  });
+  for (const log of [slow, quick]) await heads.take(await log.head(200), 'log');
+  quick.isUp = false;
+  for (const log of [slow, quick]) {
+    const answer = await heads.takePosted(await log.head(300), 'x');
+    assert.deepEqual([answer.kind, (answer as { ours: unknown }).ours], ['undecided', await log.head(200)]);
+  }
+  quick.isUp = true;
+  void heads.retry();
+  const deadlineMs = performance.now() + 5000;
+  while (performance.now() < deadlineMs) {
+    const newest = parseNote((await heads.ours(hashOf(quick.origin)))!).text.split('\n')[1];
+    if (newest === '300') return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail('the other log was not decided about');
+});
+
+test('a head with more lines than may be posted is posted with those that fit, the log first', async () => {
+  const witnesses = Array.from({ length: 6 }, (_, i) => playedWitness(`witness.example/${i}`));
+  const log = new PlayedLog(20);
+  const lines = witnesses.map((witness) => [witness, T] as const);
+  const heads = await openHeads({
+    store: new MemoryStore(),
+    logs: [gossipedLog(parseTrust(log.trustFile(witnesses)), log)],
+  });
+  await heads.take(await log.head(20, { witnesses: lines }), 'log');
+  const { newest } = [...heads.origins.values()][0]!;
+  assert.deepEqual(noteWithin(newest!, newest!.checkpoint.length), newest!.checkpoint);
+  const short = await log.head(20, { witnesses: lines.slice(0, 3) });
+  assert.deepEqual(noteWithin(newest!, short.length), short);
+  assert.deepEqual(noteWithin(newest!, 1), await log.head(20), 'never without the log');
+});
+
 describe('strangers', () => {
   test('begin nothing: what is followed begins at a source that is configured', async () => {
     const log = new PlayedLog(100);
     const party = await openParty(log);
     const answer = await party.heads.takePosted(await log.head(50), 'x');
-    assert.deepEqual([answer.kind, (answer as { newest: unknown }).newest], ['undecided', undefined]);
+    assert.deepEqual([answer.kind, (answer as { ours: unknown }).ours], ['undecided', undefined]);
     await party.heads.retry();
     assert.equal(await newestSize(party, log), undefined);
     await party.heads.take(await log.head(60), 'log');
@@ -376,7 +461,7 @@ describe('strangers', () => {
     const party = await openParty(log);
     assert.equal((await party.heads.takePosted(await forked.head(), 'x')).kind, 'undecided');
     assert.equal(evidenceOf(await party.heads.take(await log.head(), 'log'), log).kind, 'fork');
-    assert.deepEqual(await party.heads.newest(hashOf(log.origin)), await log.head());
+    assert.deepEqual(await party.heads.ours(hashOf(log.origin)), await log.head());
     await party.heads.retry();
     assert.equal([...party.heads.origins.values()][0]?.undecided.length, 0);
     assert.deepEqual(party.events(), ['newest', 'evidence']);
@@ -394,10 +479,7 @@ describe('strangers', () => {
     };
     for (const size of [20, 21, 22, 23]) assert.equal((await post(size, 'a')).kind, 'undecided');
     const beyond = await post(24, 'a');
-    assert.deepEqual(
-      [beyond.kind, (beyond as { newest: Uint8Array }).newest],
-      ['undecided', await log.head(10)],
-    );
+    assert.deepEqual([beyond.kind, (beyond as { ours: Uint8Array }).ours], ['undecided', await log.head(10)]);
     for (const [i, size] of [30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41].entries()) {
       assert.equal((await post(size, `class ${i % 3}`)).kind, 'undecided');
     }

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
 import type { LogSource } from '../../src/client/source.ts';
 import { NewelError } from '../../src/errors.ts';
-import { encodeUtf8 } from '../../src/formats/text.ts';
+import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { Alerts } from '../../src/monitor/alerts.ts';
 import { EvidenceFolder, type KeptEvidence } from '../../src/monitor/evidence-folder.ts';
 import { followedLog } from '../../src/monitor/followed-log.ts';
@@ -128,6 +128,22 @@ test('a witness that contradicts itself is convicted, and the log is not blamed 
   assert.match(kept[0]!.proves.words.join(' '), /shows nothing against log\.example\/followed/);
 });
 
+test('a fork is kept beside all that its witnesses have proven of themselves, and what is not kept is an alert', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish(300, { witnesses: [[W1, NOW_S - 200]] });
+  let shown: Uint8Array | undefined;
+  const { monitor, kept, told } = await open(t, log, { witness: () => shown });
+  await monitor.runOnce();
+  for (let i = 0; i < 17; i++) {
+    shown = await log.head(100 + i, { witnesses: [[W1, NOW_S - 100 + i]] });
+    await monitor.runOnce();
+  }
+  assert.deepEqual([kept.length, told.filter((alert) => alert === '+evidence_full').length], [16, 1]);
+  shown = await log.fork(270).grow(30, 'other').head(300);
+  await monitor.runOnce();
+  assert.deepEqual([kept.length, kept.at(-1)?.proves.kind], [17, 'fork']);
+});
+
 test('a larger head that the log does not serve here is waited for, said, and over when it is served', async (t) => {
   // The tiles of the larger tree are there, or not: either way the log has shown others more than us.
   for (const hasTiles of [true, false]) {
@@ -174,6 +190,37 @@ test('what a witness answers wrongly is an alert about it, and about nothing els
     `-checkpoint_invalid ${WITNESS_URL}`,
   ]);
   assert.deepEqual(kept, []);
+});
+
+test('a peer is shown what was followed here, also where its head of another tree came first', async (t) => {
+  const log = new FollowedTestLog(100);
+  await log.publish();
+  const theirs = await log.fork(50).grow(90, 'other').head();
+  const asked: [method: string, body: string][] = [];
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const request = new Request(input, init);
+    asked.push([request.method, await request.text()]);
+    const isKnown = request.method === 'GET';
+    return new Response(isKnown ? (theirs as Uint8Array<ArrayBuffer>) : null, {
+      status: isKnown ? 200 : 404,
+    });
+  };
+  let isUp = false;
+  const source: LogSource = {
+    read: (path) => (isUp ? log.read(path) : Promise.reject(new NewelError('unreachable', 'it is down'))),
+  };
+  const url = 'http://peer.example';
+  const { monitor, clock, kept } = await open(t, source, { peers: [{ name: url, url }], fetch });
+  await monitor.runOnce();
+  assert.deepEqual(asked, [['GET', '']]);
+  isUp = true;
+  const passing = setInterval(() => (clock.nowMs += 60_000), 10);
+  await monitor.runOnce();
+  clearInterval(passing);
+  const own = monitor.followers[0]!.state!.head;
+  assert.equal(own.size, 100);
+  assert.deepEqual(asked[1], ['POST', decodeUtf8(own.note)]);
+  assert.deepEqual(kept, [], 'the tiles of the larger tree are the peer’s');
 });
 
 test('evidence that a crash has kept from its file is written at the next start', async (t) => {

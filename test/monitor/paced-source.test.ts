@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { FetchTurns } from '../../src/monitor/fetch-turns.ts';
 import { pacedSource, type PacedSourceOptions } from '../../src/monitor/paced-source.ts';
+import { readUntil, readWithin } from '../../src/monitor/timed-source.ts';
 
 async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -81,7 +82,7 @@ test('an answer is cut off at what its file can be', async (t) => {
   assert.equal((await paced.read('tile/entries/000'))?.length, 8193);
 });
 
-test('no more is fetched at a time than there are turns, of all sources together', async (t) => {
+test('no more bundles are fetched at a time than there are turns, and one more of each other source', async (t) => {
   let underWay = 0;
   let most = 0;
   const url = await serve(t, (_, response) => {
@@ -95,7 +96,42 @@ test('no more is fetched at a time than there are turns, of all sources together
   const turns = new FetchTurns(3);
   const [one, other] = [source(url, { turns }), source(url, { turns })];
   await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).read(`tile/entries/${i}`)));
+  assert.equal(most, 4);
+  most = 0;
+  const alone = source(url, { turns: new FetchTurns(3) });
+  await Promise.all(Array.from({ length: 20 }, (_, i) => alone.read(`tile/entries/${i}`)));
   assert.equal(most, 3);
+});
+
+test('a source whose answers hang holds up no other, and none of its own small files', async (t) => {
+  const hung: ServerResponse[] = [];
+  const url = await serve(t, (request, response) => {
+    if (request.url!.startsWith('/slow/tile/entries/')) hung.push(response);
+    else response.end('x');
+  });
+  const turns = new FetchTurns(8);
+  const stop = new AbortController();
+  const [slow, other] = [
+    source(`${url}/slow`, { turns, signal: stop.signal }),
+    source(`${url}/other`, { turns }),
+  ];
+  await other.read('tile/entries/first');
+  const reads = Array.from({ length: 20 }, (_, i) => slow.read(`tile/entries/${i}`));
+  const ended = Promise.allSettled(reads);
+  for (let i = 0; i < 20; i++) await other.read(`tile/entries/${i}`);
+  assert.equal((await slow.read('checkpoint'))?.length, 1);
+  assert.equal(hung.length, 4, 'half of them');
+  stop.abort(new Error('told to stop'));
+  await ended;
+});
+
+test('reading until a time ends what is under way, and what waits for its turn', async (t) => {
+  const url = await serve(t, () => {});
+  const turns = new FetchTurns(1);
+  const paced = source(url, { turns });
+  const reads = [readWithin(50, paced, 'tile/entries/0'), readWithin(30, paced, 'tile/entries/1')];
+  await Promise.all(reads.map((read) => assert.rejects(read, { code: 'unreachable' })));
+  await assert.rejects(readUntil(paced, 'checkpoint', AbortSignal.abort()), { code: 'unreachable' });
 });
 
 test('told to stop, it ends what is under way and what waits', async (t) => {

@@ -34,7 +34,7 @@ export class FakeAsking implements Asking {
   /** Sizes that were asked for. */
   readonly asked: number[] = [];
   /** When the first of them says that it signs; the others a second later each. */
-  timeS = 1_800_000_000;
+  timeS = 1_795_176_000;
   readonly #waiting: (() => void)[] = [];
   readonly #sizes = new Map<string, number>();
 

@@ -53,7 +53,8 @@ export async function openGossipParty(
   const trust = parseTrust(server.trustFile(witnesses), { mldsa44: nobleMldsa44 });
   const signals: (HeadsSignal | GossipSignal)[] = [];
   const onSignal = (signal: HeadsSignal | GossipSignal): void => void signals.push(signal);
-  const heads = await openHeads({ store: new MemoryStore(), logs: [gossipedLog(trust, tiles)], onSignal });
+  const logs = [{ ...gossipedLog(trust, tiles), own: trust.url }];
+  const heads = await openHeads({ store: new MemoryStore(), logs, onSignal });
   const url = `http://${name}.example`;
   const app = new Hono();
   const errors: unknown[] = [];

@@ -7,6 +7,8 @@ import { intersectsEveryQuorum } from '../../src/witness/agreement.ts';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import {
   type Agreement,
+  type HeadToCosign,
+  type ReadSignedSizes,
   type WitnessConflict,
   Witnesses,
   type WitnessesParts,
@@ -33,7 +35,17 @@ interface Asked extends Agreement {
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** What the start of a log that holds `tree` comes to, with one witness. */
+/** What a log tells of the sizes that it has signed, which are these. */
+function signed(sizes: () => readonly number[]): ReadSignedSizes {
+  return async (since, limit) => {
+    const recent = sizes().filter((size) => size >= since);
+    return { sizes: recent.slice(0, limit), isComplete: recent.length <= limit };
+  };
+}
+
+const upTo = (size: number): readonly number[] => Array.from({ length: size + 1 }, (_, i) => size - i);
+
+/** What the start of a log that holds `tree` comes to, with one witness. It has signed every size, unless `parts` say. */
 async function agree(
   fake: FakeWitness,
   tree: GrowingTree,
@@ -47,6 +59,7 @@ async function agree(
     proveConsistency: tree.proofs,
     rootOf: tree.rootOf,
     sizes: new Map(),
+    recentSizes: signed(() => upTo(tree.size)),
     clock,
     fetch: fake.fetch(clock),
     ...parts,
@@ -87,8 +100,8 @@ describe('before anything is written', () => {
     for (const [size, parts] of [
       [40, {}],
       [33, { sizes: new Map([[NAME, 33]]) }],
-      [21, { sizes: new Map([[NAME, 5]]), recentSizes: async () => [30, 25, 21] }],
-      [0, { sizes: new Map([[NAME, 5]]) }],
+      [21, { sizes: new Map([[NAME, 5]]), recentSizes: signed(() => [30, 25, 21]) }],
+      [0, { sizes: new Map([[NAME, 35]]) }],
     ] as const) {
       const fake = size === 0 ? new FakeWitness(NAME) : standingAt(tree, size);
       fake.isSizeless = true;
@@ -105,7 +118,15 @@ describe('before anything is written', () => {
       const { kind, ours, theirs, message } = onlyConflict(found);
       assert.deepEqual([kind, ours, theirs], ['larger', 5, 9]);
       const root = Buffer.from(tree.head(5).root).toString('base64');
-      for (const part of [NAME, '9 leaves', '5 leaves', root, 'older copy', FAKE_ORIGIN])
+      for (const part of [
+        NAME,
+        '9 leaves',
+        '5 leaves',
+        root,
+        'older copy',
+        FAKE_ORIGIN,
+        'find the other copy',
+      ])
         assert.ok(message.includes(part), part);
     }
   });
@@ -114,12 +135,58 @@ describe('before anything is written', () => {
     const tree = new GrowingTree(90);
     const fake = standingAt(tree);
     fake.isSizeless = true;
-    const recent = Array.from({ length: 60 }, (_, i) => 60 - i);
-    const found = await agree(fake, tree.copy(60, ''), { recentSizes: async () => recent });
+    const found = await agree(fake, tree.copy(60, ''));
     const { kind, ours, theirs, root } = onlyConflict(found);
     assert.deepEqual([kind, ours, theirs, root], ['sizeless', 60, undefined, tree.head(60).root]);
     const tried = new Set(fake.requests.map(({ old }) => old));
-    assert.deepEqual([tried.size, fake.requests.length <= 40], [33, true], '32 of the newest heads, and 0');
+    assert.deepEqual([tried.size, fake.requests.length <= 64], [61, true], 'all sizes up to ours');
+  });
+
+  test('409 without a size is no answer where one that we may have sent was not tried', async () => {
+    const tree = new GrowingTree(400);
+    const older = tree.copy(300, '');
+    const all = signed(() => upTo(300));
+    for (const [remembered, recentSizes, isConflict] of [
+      [44, all, false],
+      [45, all, true],
+      [0, undefined, false],
+      [299, undefined, false],
+    ] as const) {
+      const fake = standingAt(tree);
+      fake.isSizeless = true;
+      const found = await agree(fake, older, { sizes: new Map([[NAME, remembered]]), recentSizes });
+      const whys = ['does not say its size (409), and may have cosigned a head of ours that was not tried'];
+      assert.deepEqual(
+        [found.agreed, found.silent.map(({ why }) => why), found.conflicts.length],
+        isConflict ? [[], [], 1] : [[], whys, 0],
+        `${remembered}`,
+      );
+      assert.ok(fake.requests.length <= 256 + 32 + 8);
+    }
+  });
+
+  test('where requests are counted, fewer sizes are tried', async () => {
+    const tree = new GrowingTree(40);
+    for (const [requestsPerDay, limits] of [
+      [undefined, [32, 256]],
+      [1000, [32, 32]],
+    ] as const) {
+      const fake = standingAt(tree, 37);
+      fake.isSizeless = true;
+      const asked: number[] = [];
+      const recentSizes: ReadSignedSizes = async (since, limit) => {
+        assert.equal(since, 36);
+        asked.push(limit);
+        return { sizes: [37, 36], isComplete: true };
+      };
+      const parts = {
+        witnesses: [{ ...fake.asked, requestsPerDay }],
+        sizes: new Map([[NAME, 36]]),
+        recentSizes,
+      };
+      const { agreed } = await agree(fake, tree, parts);
+      assert.deepEqual([agreed, asked], [[NAME], limits]);
+    }
   });
 
   test('a size is one only as the spec has it; from what is none, no number is read', async () => {
@@ -263,14 +330,14 @@ test('a witness that was down at the start may stand where it stood before, howe
   const fake = standingAt(tree, 17);
   fake.isSizeless = true;
   fake.isDown = true;
-  let recent = [20, 17];
+  let recent: readonly number[] = [20, 17];
   const witnesses = new Witnesses({
     origin: FAKE_ORIGIN,
     witnesses: [fake.asked],
     proveConsistency: tree.proofs,
     rootOf: tree.rootOf,
     sizes: new Map([[NAME, 4]]),
-    recentSizes: async () => recent,
+    recentSizes: async () => ({ sizes: recent, isComplete: false }),
     clock,
     fetch: fake.fetch(clock),
   });
@@ -320,6 +387,122 @@ test('a log that remembers a witness at more than it ever signed asks it, rather
   await witnesses.close();
 });
 
+describe('a stranger brings published heads of an honest log to a witness that tells no size', () => {
+  interface Lured {
+    readonly fake: FakeWitness;
+    readonly tree: GrowingTree;
+    readonly witnesses: Witnesses;
+    readonly kinds: string[];
+    readonly lines: number[];
+    /** Asks, and waits for what comes late. */
+    ask(head?: HeadToCosign): Promise<void>;
+    /** The witness cosigns that head, and the log hears nothing of it. */
+    lure(size: number): void;
+  }
+
+  async function lured(signedSize: (size: number) => boolean = () => true): Promise<Lured> {
+    const clock = new ManualClock(0);
+    const tree = new GrowingTree(10);
+    const fake = new FakeWitness(NAME);
+    fake.isSizeless = true;
+    const witnesses = new Witnesses({
+      origin: FAKE_ORIGIN,
+      witnesses: [fake.asked],
+      proveConsistency: tree.proofs,
+      rootOf: tree.rootOf,
+      sizes: new Map(),
+      recentSizes: signed(() => upTo(tree.size).filter(signedSize)),
+      clock,
+      fetch: fake.fetch(clock),
+    });
+    const kinds: string[] = [];
+    const lines: number[] = [];
+    const scene: Lured = {
+      fake,
+      tree,
+      witnesses,
+      kinds,
+      lines,
+      async ask(head = tree.head()) {
+        const options = {
+          deadlineMs: 5000,
+          enough: () => false,
+          largestSize: () => tree.size,
+          onLines: () => lines.push(head.size),
+          onConflict: ({ kind }: WitnessConflict) => kinds.push(kind),
+        };
+        await inTime(clock, witnesses.ask([NAME], head, options));
+        await pass(clock, 1000);
+      },
+      lure(size) {
+        assert.ok(size > fake.recorded.size);
+        fake.recorded = tree.head(size);
+      },
+    };
+    await scene.ask();
+    assert.deepEqual(lines, [10]);
+    return scene;
+  }
+
+  test('one that is much older than the newest ones is found', async () => {
+    const scene = await lured();
+    scene.tree.grow(200);
+    scene.lure(12);
+    await scene.ask();
+    assert.deepEqual([scene.kinds, scene.lines], [[], [10, 210]]);
+    await scene.witnesses.close();
+  });
+
+  test('where there are more of them than are tried, it has not answered, and is asked again', async () => {
+    const scene = await lured();
+    scene.tree.grow(300);
+    scene.lure(20);
+    await scene.ask();
+    assert.deepEqual([scene.kinds, scene.lines], [[], [10]]);
+    const { state, why } = scene.witnesses.states[0]!;
+    assert.equal(state, 'failing');
+    assert.match(why!, /does not say its size/);
+    await scene.witnesses.close();
+  });
+
+  test('a larger head, signed since the one that is asked for, is no contradiction', async () => {
+    const scene = await lured();
+    scene.tree.grow(5);
+    const head = scene.tree.head();
+    scene.tree.grow(1);
+    scene.lure(16);
+    await scene.ask(head);
+    assert.deepEqual([scene.kinds, scene.lines], [[], [10]]);
+    await scene.ask();
+    assert.deepEqual([scene.kinds, scene.lines], [[], [10, 16]]);
+    await scene.witnesses.close();
+  });
+
+  test('while sizes are tried, it is brought further up, and is found there', async () => {
+    const scene = await lured();
+    scene.tree.grow(40);
+    scene.lure(20);
+    let asked = 0;
+    scene.fake.always = (honest) => {
+      asked += 1;
+      if (asked === 8) scene.lure(45);
+      return honest();
+    };
+    await scene.ask();
+    assert.deepEqual([scene.kinds, scene.lines, asked > 30], [[], [10, 50], true]);
+    await scene.witnesses.close();
+  });
+
+  test('a head that is none of ours is a contradiction all the same', async () => {
+    const scene = await lured((size) => size % 2 === 0);
+    scene.tree.grow(40);
+    scene.lure(21);
+    await scene.ask();
+    assert.deepEqual([scene.kinds, scene.lines], [['sizeless'], [10]]);
+    await scene.witnesses.close();
+  });
+});
+
 /** One log through a history of growth, restarts, and a witness that misbehaves without lying about what is in the tree. */
 class History {
   readonly clock = new ManualClock(1_795_176_000_000);
@@ -344,7 +527,7 @@ class History {
       proveConsistency: this.tree.proofs,
       rootOf: this.tree.rootOf,
       sizes,
-      recentSizes: async () => this.asked,
+      recentSizes: signed(() => this.asked),
       clock: this.clock,
       fetch: this.fake.fetch(this.clock),
       requestTimeoutMs: 1000,
@@ -485,7 +668,7 @@ test('a copy that went another way, or is older, is always a conflict once the w
       const parts: Partial<WitnessesParts> = {
         sizes:
           how === 'forgetting' ? new Map() : new Map([[NAME, history.asked.find((one) => one <= kept) ?? 0]]),
-        recentSizes: async () => Array.from({ length: copy.size }, (_, i) => copy.size - i),
+        recentSizes: signed(() => upTo(copy.size)),
       };
       if (how !== 'asking') return void onlyConflict(await agree(fake, copy, parts));
       // It runs already, and does not ask whether it may start.

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RequestBudget } from '../../src/witness/budget.ts';
+import { requestBudget } from '../../src/witness/budget.ts';
 
 const DAY_MS = 86_400_000;
 const numRuns = process.env['SLOW'] ? 2000 : 100;
 
 test('a burst at once, then as many a day as are granted', () => {
-  const budget = new RequestBudget(100);
+  const budget = requestBudget(100);
   for (let i = 0; i < 5; i++) {
     assert.equal(budget.waitMs(0), 0);
     budget.take(0);
@@ -22,7 +22,7 @@ test('no day, whenever it begins, sees more requests than are granted; who asks 
     fc.integer({ min: 1, max: 400 }),
     fc.array(fc.integer({ min: 0, max: DAY_MS / 8 }), { minLength: 1, maxLength: 40 }),
     (perDay, pauses) => {
-      const budget = new RequestBudget(perDay);
+      const budget = requestBudget(perDay);
       const taken: number[] = [];
       let nowMs = 12.5;
       for (let i = 0; nowMs < 3 * DAY_MS; i++) {
@@ -41,7 +41,7 @@ test('no day, whenever it begins, sees more requests than are granted; who asks 
     },
   );
   fc.assert(property, { numRuns });
-  const budget = new RequestBudget(96);
+  const budget = requestBudget(96);
   let count = 0;
   for (let nowMs = 0; nowMs < DAY_MS; nowMs += 1000) {
     if (budget.waitMs(nowMs) > 0) continue;
@@ -52,9 +52,9 @@ test('no day, whenever it begins, sees more requests than are granted; who asks 
 });
 
 test('one a day is one a day', () => {
-  const budget = new RequestBudget(1);
+  const budget = requestBudget(1);
   budget.take(0);
   assert.equal(budget.waitMs(1), DAY_MS - 1);
   assert.equal(budget.waitMs(DAY_MS), 0);
-  for (const perDay of [0, -1, 1.5, Number.NaN]) assert.throws(() => new RequestBudget(perDay), RangeError);
+  for (const perDay of [0, -1, 1.5, Number.NaN]) assert.throws(() => requestBudget(perDay), RangeError);
 });

@@ -24,7 +24,7 @@ export const init: Command = {
   about:
     'Makes a log in a new folder: keys, policy, tokens, database, and beside it the guard. Leaf 0 of an event log says\n' +
     'what the log is and which keys sign its statements. Origin, kind and issuer stay for ever.\n' +
-    ' The origin is the public URL prefix without scheme, like log.example/bank.\n' +
+    'The origin is the public URL prefix without scheme, like log.example/bank.\n' +
     'Two tokens are printed, once; only their hashes are kept. Never back up keys/ and the guard with the database.',
   options: {
     data: { value: 'DIR', help: 'the folder to make; it must not exist, or be empty' },

@@ -5,7 +5,7 @@ import type { Call, Command } from '../command.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { type Folder, readFolder } from '../folder.ts';
 import { isOnOwnVolume } from '../open-log.ts';
-import { startService } from '../service.ts';
+import { startService, type Witnessed } from '../service.ts';
 import { resolveSettings, type ServeSettings, SETTING_OPTIONS } from '../settings.ts';
 import { waitForEnd } from '../stop-signals.ts';
 import { readSoftware } from '../version.ts';
@@ -28,7 +28,7 @@ export const serve: Command = {
     },
     'ignore-witness': {
       value: 'NAME',
-      help: 'neither wait for this witness nor ask it, until the next start; recorded',
+      help: 'neither wait for this witness, or group, nor ask it, until the next start; recorded',
       multiple: true,
     },
     'accept-clock': { help: 'start although the clock is behind the last signed head; for this start only' },
@@ -59,7 +59,7 @@ async function runServe(call: Call): Promise<number> {
     ignoredWitnesses: call.texts('ignore-witness'),
   });
   const end = waitForEnd(service, lines);
-  await sayProtections(folder, settings, service.witnesses, lines);
+  await sayProtections(folder, settings, service.witnessed, lines);
   const { url, vkey, listening } = service;
   lines.say('info', 'serving', { url, listening: `${listening.host}:${listening.port}`, vkey });
   return end;
@@ -69,14 +69,17 @@ async function runServe(call: Call): Promise<number> {
 async function sayProtections(
   folder: Folder,
   { guard }: ServeSettings,
-  witnesses: number,
+  { state, agreed }: Witnessed,
   lines: Lines,
 ): Promise<void> {
   const ownVolume = await isOnOwnVolume(guard, folder);
-  const fields = { guard, guard_on_own_volume: ownVolume, witnesses };
+  const fields = { guard, guard_on_own_volume: ownVolume, witnesses: agreed };
   if (ownVolume) lines.say('info', 'protected against rollback by a guard on a volume of its own', fields);
-  else if (witnesses > 0) lines.say('info', 'protected against rollback by its witnesses', fields);
-  else {
+  else if (state === 'agreed') lines.say('info', 'protected against rollback by its witnesses', fields);
+  else if (state === 'unwitnessed') {
+    const what = 'started without its witnesses: a restored older copy would not be noticed';
+    lines.say('warn', what, fields);
+  } else if (state === 'none') {
     const what = 'not protected if this volume is rolled back: the guard is on it too, and nobody witnesses';
     lines.say('warn', what, fields);
   }

@@ -7,11 +7,12 @@ import { createLines, type Level, LEVELS } from '../../telemetry/lines.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
+import { createWitnessFolder } from '../create-witness-folder.ts';
 import { parseAddress, parsePublicUrl } from '../settings.ts';
 import { waitForEnd } from '../stop-signals.ts';
 import { formatFields, shellQuote } from '../terminal.ts';
 import { readSoftware } from '../version.ts';
-import { createWitnessFolder, formatAddress, readWitnessFolder } from '../witness-folder.ts';
+import { formatAddress, readWitnessFolder } from '../witness-folder.ts';
 import { openWitnessGossip, type WitnessGossipOptions } from '../witness-gossip.ts';
 import { startWitness } from '../witness-service.ts';
 
