@@ -19,7 +19,7 @@ test('a master key from the environment is in no file, and without it, or with a
   const cwd = await tempFolder(t);
   const env = { NEWEL_MASTER_KEY: KEY };
   assert.equal((await runCli(INIT, { cwd, env })).code, 0);
-  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'statement.jwks']);
+  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'log-mldsa44', 'statement.jwks']);
   for (const name of await keyFiles(cwd)) {
     assert.ok(!(await readFile(join(cwd, 'log', 'keys', name), 'utf8')).includes(KEY), name);
   }
@@ -37,7 +37,7 @@ test('a command gives it: by the environment, and by newel.json', async (t) => {
   const cwd = await tempFolder(t);
   const env = { NEWEL_MASTER_COMMAND: `printf '%s\\n' ${KEY}` };
   assert.equal((await runCli(INIT, { cwd, env })).code, 0);
-  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'statement.jwks']);
+  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'log-mldsa44', 'statement.jwks']);
   assert.equal((await runCli(FSCK, { cwd, env })).code, 0);
   assert.notEqual((await runCli(FSCK, { cwd })).code, 0);
   const path = join(cwd, 'log', 'newel.json');
@@ -110,7 +110,7 @@ test('an empty variable is as if it were not set', async (t) => {
   const cwd = await tempFolder(t);
   const env = { NEWEL_MASTER_KEY: '', NEWEL_MASTER_COMMAND: '' };
   assert.equal((await runCli(INIT, { cwd, env })).code, 0);
-  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'master', 'statement.jwks']);
+  assert.deepEqual(await keyFiles(cwd), ['epochs', 'log-ed25519', 'log-mldsa44', 'master', 'statement.jwks']);
   assert.equal((await runCli(FSCK, { cwd, env })).code, 0);
   assert.equal(await readGivenMaster({ env, command: '' }), undefined);
 });
