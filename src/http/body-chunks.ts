@@ -17,7 +17,7 @@ export interface BodyChunks {
   next(): Promise<Uint8Array | undefined>;
   /** From now on the body may take as long as its pace allows. */
   keepPace(): void;
-  /** Lets go of what is not read. */
+  /** Lets go of what is not read; a `next` that waits then never settles. */
   release(): void;
 }
 
@@ -58,6 +58,7 @@ class IncomingChunks implements BodyChunks {
   readonly #incoming: IncomingMessage;
   readonly #pace: Pace;
   #endPace: () => void = () => {};
+  #endWait: () => void = () => {};
 
   constructor(incoming: IncomingMessage, pace: Pace) {
     this.#incoming = incoming;
@@ -70,6 +71,7 @@ class IncomingChunks implements BodyChunks {
 
   release(): void {
     this.#endPace();
+    this.#endWait();
   }
 
   next(): Promise<Uint8Array | undefined> {
@@ -113,6 +115,7 @@ class IncomingChunks implements BodyChunks {
         reject(malformed(why));
       };
       const onClose = (): void => fail(ENDED_EARLY);
+      this.#endWait = settle;
       const timer = setTimeout(fail, this.#pace.leftMs, 'the body came too slowly, and is not waited for');
       incoming.on('readable', onReadable).on('end', onEnd).on('close', onClose).on('error', onClose);
     });

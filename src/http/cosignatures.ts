@@ -18,7 +18,7 @@ import { parseCheckpoint } from '../formats/checkpoint.ts';
 import { openNote, parseNote } from '../formats/note.ts';
 import { readBody } from './body.ts';
 import { ownHeadsOf } from './heads.ts';
-import { networkOf, PublicRate } from './public-rate.ts';
+import { clientNetworkOf, PublicRate } from './public-rate.ts';
 import { respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
 import type { Site } from './site.ts';
@@ -53,7 +53,7 @@ async function take(c: Context, site: Site, rates: Rates): Promise<Response> {
   const witnesses = otherVerifiers.filter(({ name }) => name !== origin);
   if (witnesses.length === 0)
     throw new NewelError('no_witnesses', 'the policies of this log name no witnesses');
-  rates.reading.take(networkOf(c));
+  rates.reading.take(clientNetworkOf(c));
   const body = await readBody(c, MAX_BYTES);
   const { text } = parseNote(body);
   const checkpoint = parseCheckpoint(text);
@@ -66,7 +66,7 @@ async function take(c: Context, site: Site, rates: Rates): Promise<Response> {
       'no checkpoint of that text is kept: it was not published, or is one of many of its minute',
     );
   }
-  rates.verifying.take(networkOf(c));
+  rates.verifying.take(clientNetworkOf(c));
   const lines = openLines(body, witnesses);
   await log.addLines(size, lines);
   const now = await log.keptCheckpoint(size);

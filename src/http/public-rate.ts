@@ -75,7 +75,7 @@ export function networkOf(c: Context): string {
  * or of a private network (RFC 1918, RFC 4193), which is a proxy's, for anybody.
  */
 export function clientNetworkOf(c: Context): string | undefined {
-  const address = (incomingOf(c.env)?.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  const address = (incomingOf(c.env)?.socket.remoteAddress ?? '').replace(/^::ffff:|%.*$/g, '');
   if (address === '' || NEARBY.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')) return undefined;
   return networkOf(c);
 }

@@ -56,18 +56,13 @@ export class UploadRoom {
    * `malformed` as bodies do, and what `call` throws.
    */
   async run<T>(c: Context, call: (body: Uint8Array) => Promise<T>): Promise<T | undefined> {
-    declaredLength(c, this.#limits.maxBodyBytes);
+    const { maxBodyBytes, maxRequests } = this.#limits;
+    declaredLength(c, maxBodyBytes);
     const upload = this.#enter(clientNetworkOf(c) ?? UNKNOWN);
-    let isWhole = false;
-    try {
-      isWhole = (await this.#read(c, upload)) && this.#requests < this.#limits.maxRequests;
-    } finally {
-      if (isWhole) this.#waiting.delete(upload);
-      else this.#drop(upload);
-    }
-    if (!isWhole) return undefined;
+    if (!(await this.#read(c, upload))) return undefined;
     this.#requests += 1;
     try {
+      if (this.#requests > maxRequests) return undefined;
       return await call(concatBytes(...upload.chunks));
     } finally {
       this.#requests -= 1;
@@ -89,7 +84,7 @@ export class UploadRoom {
     return upload;
   }
 
-  /** Returns whether the body is there, whole. */
+  /** Returns whether the body is there, whole; then it is waited for no more, and cannot be cut off. */
   async #read(c: Context, upload: Upload): Promise<boolean> {
     const { maxBytes, maxBodyBytes } = this.#limits;
     const body = bodyChunks(c);
@@ -98,7 +93,7 @@ export class UploadRoom {
       for (;;) {
         const chunk = await Promise.race([upload.isCut, capped.next()]);
         if (chunk === CUT || !this.#waiting.has(upload)) return false;
-        if (!chunk) return true;
+        if (!chunk) return this.#waiting.delete(upload);
         while (this.#bytes + chunk.length > maxBytes) {
           const victim = this.#oldestOfMost(({ bytes }) => bytes);
           if (!victim || victim === upload) return false;
@@ -110,10 +105,11 @@ export class UploadRoom {
       }
     } finally {
       body.release();
+      this.#drop(upload);
     }
   }
 
-  /** Waits for it no more. */
+  /** Waits for it no more, if it is still waited for. */
   #drop(upload: Upload): void {
     if (!this.#waiting.delete(upload)) return;
     this.#bytes -= upload.bytes;

@@ -23,7 +23,7 @@ export function isWholeSigned({ vkeys }: Pick<KnownLog, 'vkeys'>, lines: readonl
 
 /**
  * The log's lines for a record in the place of one of the same tree: of each listed key that has signed it the recorded
- * line, as far as it holds over the new text, else the new one.
+ * line, as far as it holds over the new text, else the new one. In the order of the list.
  */
 export function joinLines(
   { verifiers }: Pick<KnownLog, 'verifiers'>,
@@ -31,12 +31,11 @@ export function joinLines(
   { text, lines }: SignedText,
 ): NoteSignature[] {
   const message = encodeUtf8(text);
-  const kept = verifiers.flatMap((verifier) => {
+  return verifiers.flatMap((verifier) => {
     const line = lineOf(recorded.signatures, verifier);
-    if (!line || (recorded.text !== text && !verifier.verify(message, line.signature))) return [];
-    return [line];
+    const holds = line && (recorded.text === text || verifier.verify(message, line.signature));
+    return (holds ? line : lineOf(lines, verifier)) ?? [];
   });
-  return [...kept, ...lines.filter((line) => !lineOf(kept, line))];
 }
 
 /**

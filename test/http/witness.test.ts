@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import type { Hono } from 'hono';
 import { EMPTY_ROOT } from '../../src/core/hash.ts';
 import { proveSubtreeConsistency } from '../../src/core/subtree.ts';
 import { formatHex } from '../../src/formats/hex.ts';
@@ -18,6 +21,7 @@ import {
 } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
+import { createWitnessApp } from '../../src/http/witness.ts';
 import { formatSignSubtree } from '../../src/witness/sign-subtree-body.ts';
 import { hashOrigin } from '../../src/witness/witness-rows.ts';
 import {
@@ -369,31 +373,95 @@ test('bodies are capped as they are said and as they arrive, and the room for th
   assert.equal((await post(new Uint8Array(266_241), [['Transfer-Encoding', 'chunked']])).status, 413);
   assert.equal((await post(new Uint8Array(266_240))).status, 400);
 
-  // Two that say nothing more hold both places, and give them back when they go.
-  const first = await openSocket(port, `${head}Content-Length: 10\r\n\r\nold`);
-  const second = await openSocket(port, `${head}Content-Length: 10\r\n\r\nold`);
-  let full = 0;
-  for (; full !== 503; await new Promise((resolve) => setTimeout(resolve, 5))) {
-    const response = await post(encodeUtf8('x'));
-    full = response.status;
-    if (full === 503) assert.equal(response.headers.get('retry-after'), '1');
-  }
-  first.destroy();
-  second.destroy();
-  let status = 503;
-  for (; status === 503; await new Promise((resolve) => setTimeout(resolve, 5)))
-    status = (await post(bank.body(0, 5))).status;
+  // Those that say nothing more hold no place, however many they are, nor do bytes of what does not end.
+  const idle = await Promise.all(
+    Array.from({ length: 60 }, () => openSocket(port, `${head}Content-Length: 10\r\n\r\nold`)),
+  );
+  const large = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      openSocket(port, `${head}Content-Length: 266240\r\n\r\n${'x'.repeat(266_000)}`),
+    ),
+  );
+  const { status } = await post(bank.body(0, 5));
   assert.equal(status, 200);
+  assert.equal((await post(new Uint8Array(200_000))).status, 400);
+  for (const socket of [...idle, ...large]) socket.destroy();
+});
 
-  // What one has sent is no room for another.
-  const large = await openSocket(port, `${head}Content-Length: 266240\r\n\r\n${'x'.repeat(266_000)}`);
-  for (status = 0; status !== 503; await new Promise((resolve) => setTimeout(resolve, 5))) {
-    status = (await post(new Uint8Array(200_000))).status;
-  }
-  large.destroy();
-  for (; status === 503; await new Promise((resolve) => setTimeout(resolve, 5)))
-    status = (await post(new Uint8Array(200_000))).status;
-  assert.equal(status, 400);
+test('who begins many bodies and ends none is cut off, the oldest first, with words', async (t) => {
+  const { witness } = await openTestWitness({ listed: [bank.listed()], isQuick: true });
+  const port = await serveWitness(t, { witness, maxWaiting: 2 });
+  const begin = (): Promise<RawResponse> =>
+    exchange(
+      port,
+      Buffer.from('POST /add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nold'),
+    ).then((bytes) => parseResponse(bytes, 'POST'));
+  const first = begin();
+  const others = [begin(), begin()];
+  const cut = await Promise.race([first, ...others]);
+  assert.deepEqual([cut.status, cut.headers.get('retry-after')], [503, '1']);
+  assert.equal((await posting(port)(bank.body(0, 5))).status, 200);
+});
+
+/** A request of this address, as far as Node has it: its body comes when it is written. */
+function requestOf(app: Hono, address: string, path = '/add-checkpoint') {
+  const socket = { remoteAddress: address };
+  const incoming = Object.assign(new PassThrough(), { socket, headers: {}, url: path, method: 'POST' });
+  return { incoming, response: Promise.resolve(app.request(path, { method: 'POST' }, { incoming })) };
+}
+
+test('a network has its share of the bodies that are waited for, and those of others stay', async () => {
+  const { witness } = await openTestWitness({ listed: [bank.listed()], isQuick: true });
+  const app = createWitnessApp({ witness, maxWaitingEach: 3, maxWaiting: 5, maxBytes: 300_000 });
+  const honest = requestOf(app, '198.51.100.1');
+  honest.incoming.write('old ');
+  const crowd = Array.from({ length: 20 }, (_, i) => requestOf(app, `203.0.113.${i}`));
+  const gone = await Promise.all(crowd.slice(0, 17).map(({ response }) => response));
+  assert.deepEqual(new Set(gone.map(({ status }) => status)), new Set([503]));
+  // One more network fills the room, and the next takes the place of the crowd's oldest; the same of bytes.
+  const fifth = requestOf(app, '192.0.2.1');
+  const sixth = requestOf(app, '192.0.2.2');
+  assert.equal((await crowd[17]!.response).status, 503);
+  crowd[18]!.incoming.write(Buffer.alloc(150_000));
+  crowd[19]!.incoming.write(Buffer.alloc(140_000));
+  await setImmediate();
+  fifth.incoming.end(Buffer.alloc(100_000));
+  assert.equal((await fifth.response).status, 400);
+  assert.equal((await crowd[18]!.response).status, 503);
+  honest.incoming.end(bank.body(0, 5).subarray(4));
+  assert.equal((await honest.response).status, 200);
+  crowd[19]!.incoming.end('x');
+  assert.equal((await crowd[19]!.response).status, 400);
+  sixth.incoming.destroy();
+  assert.equal((await sixth.response).status, 400);
+  for (const { incoming } of crowd) incoming.destroy();
+});
+
+test('how often a body is looked at: so often from one network, so often from all, and where it is not known which', async () => {
+  const { witness } = await openTestWitness({ listed: [bank.listed()] });
+  const rates = { checkpoints: { each: 2, all: 5 }, subtrees: { each: 1, all: 2 } };
+  const app = createWitnessApp({ witness, ...rates });
+  const ask = async (address: string, path?: string): Promise<Response> => {
+    const { incoming, response } = requestOf(app, address, path);
+    incoming.end('x');
+    return response;
+  };
+  const askAll = async (count: number, address: string, path?: string): Promise<string> => {
+    const statuses: number[] = [];
+    for (let i = 0; i < count; i++) statuses.push((await ask(address, path)).status);
+    return statuses.join(' ');
+  };
+  assert.equal(await askAll(5, '203.0.113.1'), '400 400 400 400 429');
+  const refused = await ask('::ffff:203.0.113.9');
+  assert.equal(refused.status, 429, 'the same network');
+  assert.deepEqual([refused.headers.get('retry-after'), refused.headers.get('content-type')], ['1', TEXT]);
+  assert.match(await refused.text(), /^[^\n]+\n$/);
+  assert.equal(await askAll(5, '2001:db8:1::1'), '400 400 400 400 429');
+  // Two are left to all, and a proxy's address is no share of one.
+  assert.equal(await askAll(3, '127.0.0.1'), '400 400 429');
+  assert.equal((await ask('198.51.100.1')).status, 429);
+  assert.equal(await askAll(3, '203.0.113.1', '/sign-subtree'), '400 400 429', 'calls are counted apart');
+  assert.equal(await askAll(3, '10.0.0.1', '/sign-subtree'), '400 400 429');
 });
 
 test('one connection carries many requests, refused ones too', async (t) => {

@@ -205,7 +205,7 @@ describe('POST /v1/cosignatures', () => {
   test('is limited, since each costs signatures', async () => {
     const site = await published();
     const answers = await Promise.all(
-      Array.from({ length: 60 }, async () =>
+      Array.from({ length: 430 }, async () =>
         site.app.request('/v1/cosignatures', { method: 'POST', body: 'x' }),
       ),
     );

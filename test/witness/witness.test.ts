@@ -4,10 +4,22 @@ import { test } from 'node:test';
 import { NewelError } from '../../src/errors.ts';
 import { parseCheckpoint } from '../../src/formats/checkpoint.ts';
 import { formatHex } from '../../src/formats/hex.ts';
-import { openNote, parseNote, ed25519Verifier } from '../../src/formats/note.ts';
+import { cosignatureVerifier, mldsa44Cosigner } from '../../src/formats/cosignature.ts';
+import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
+import {
+  ed25519Verifier,
+  formatNote,
+  type NoteSignature,
+  openNote,
+  parseNote,
+  signNote,
+} from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
+import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Batch, Store } from '../../src/storage/store.ts';
+import { formatAddCheckpoint } from '../../src/witness/add-checkpoint-body.ts';
+import { LogBudgets, type Work } from '../../src/witness/log-budgets.ts';
 import { createWitnessState, openWitness } from '../../src/witness/witness.ts';
 import { hashOrigin, recordKey } from '../../src/witness/witness-rows.ts';
 import { FAULTS, FaultyStore } from '../support/faulty-store.ts';
@@ -25,7 +37,7 @@ import {
   verifiersOf,
   WITNESS,
 } from '../support/test-witness.ts';
-import { testCosigners, WitnessedLog } from '../support/witnessed-log.ts';
+import { seedOf, testCosigners, WitnessedLog } from '../support/witnessed-log.ts';
 
 const bank = new WitnessedLog();
 const shop = new WitnessedLog('log.example/shop');
@@ -270,16 +282,123 @@ test('a log has what its list grants it, and strangers with its checkpoints use 
   assert.equal(over.retryAfterS, 360);
   // Neither refusals nor repetitions are growth, and the other way round.
   for (let i = 0; i < 30; i++) assert.equal(await statusOf(opened, bank.body(9, 11)), 409);
-  const repeats = await Promise.all(Array.from({ length: 12 }, () => statusOf(opened, bank.body(10, 10))));
-  assert.equal(repeats.filter((status) => status === 200).length, 10);
-  assert.equal(repeats.filter((status) => status === 429).length, 2);
-  clock.advance(359_000);
+  const repeats: number[] = [];
+  for (let i = 0; i < 12; i++) {
+    clock.advance(1000);
+    repeats.push(await statusOf(opened, bank.body(10, 10)));
+  }
+  assert.deepEqual(repeats, [...Array.from({ length: 10 }, () => 200), 429, 429]);
+  clock.advance(347_000);
   assert.equal(await statusOf(opened, bank.body(10, 11)), 429);
   clock.advance(1000);
   assert.equal(await statusOf(opened, bank.body(10, 11)), 200);
   assert.equal(await statusOf(opened, bank.body(11, 12)), 429);
   // Of a log without a number, growth is not limited.
   for (let size = 1; size <= 50; size++) assert.equal(await statusOf(opened, shop.body(size - 1, size)), 200);
+});
+
+test('what a stranger can ask for comes in bursts of ten at most, however much a log is granted', () => {
+  let nowMs = 0;
+  const budgets = new LogBudgets(() => nowMs);
+  const taken = (work: Work, perDay?: number): number => {
+    const log = { origin: `${perDay}`, vkeys: [], ...(perDay !== undefined && { perDay }) };
+    for (let n = 0; n < 5000; n++) if (budgets.charge(log, work) > 0) return n;
+    return Infinity;
+  };
+  for (const work of ['repeat', 'subtree'] as const) {
+    assert.deepEqual([taken(work), taken(work, 48_000), taken(work, 1)], [10, 10, 10], work);
+  }
+  assert.deepEqual([taken('growth'), taken('growth', 48_000), taken('growth', 1)], [Infinity, 2000, 10]);
+  nowMs = 300;
+  assert.equal(taken('repeat'), 3);
+});
+
+test('the recorded checkpoint is signed once a second, whoever repeats it, and the log grows meanwhile', async () => {
+  let signed = 0;
+  const cosigners = testCosigners(WITNESS.name).map((cosigner) => ({
+    ...cosigner,
+    cosign: (text: string, timeS: number) => {
+      signed += 1;
+      return cosigner.cosign(text, timeS);
+    },
+  }));
+  const opened = await openTestWitness({ listed: [bank.listed()], cosigners });
+  const { witness, clock, store } = opened;
+  signed = 0;
+  const first = await witness.addCheckpoint(bank.body(0, 5));
+  const wrong = [bank.body(5, 5, { root: bank.root(4) }), bank.body(5, 5, { proof: [bank.root(1)] })];
+  const requests = [...Array.from({ length: 200 }, () => bank.body(5, 5)), ...wrong];
+  const answers = await Promise.all(requests.map((body) => witness.addCheckpoint(body)));
+  assert.deepEqual(
+    answers.slice(-2).map(({ status }) => status),
+    [422, 422],
+  );
+  for (const answer of answers.slice(0, 200)) assert.deepEqual(answer, first);
+  assert.equal(signed, 2);
+  clock.advance(1000);
+  const flood = Array.from({ length: 200 }, () => statusOf(opened, bank.body(5, 5)));
+  const growth = await statusOf(opened, bank.body(5, 9));
+  assert.equal(growth, 200);
+  const statuses = await Promise.all(flood);
+  assert.deepEqual(new Set(statuses), new Set([200]));
+  assert.equal(signed, 6, 'a line of each key for the second, and for the growth');
+  // With another key than when it was recorded, the answer has the lines of all.
+  await witness.close();
+  const [ed25519] = testCosigners(WITNESS.name, { isQuick: true });
+  const quick = await openTestWitness({ listed: [bank.listed()], cosigners: [ed25519!], store, clock });
+  const alone = await quick.witness.addCheckpoint(bank.body(9, 9));
+  assert.ok(alone.status === 200);
+  assert.equal(verifiedLines(alone.lines, bank.text(9), [ed25519!]).length, 1);
+});
+
+test('of a repeat the record keeps all lines of the log, and an ML-DSA-44 line vouches for no extension lines', async () => {
+  const seed = seedOf('second');
+  const vkey = newVkey(bank.origin, KEY_TYPE.mldsa44, nobleMldsa44.publicKey(seed));
+  const second = mldsa44Cosigner(vkey, (message) => nobleMldsa44.sign(seed, message));
+  const opened = await openTestWitness({
+    listed: [bank.listed(), `vkey ${formatVkey(vkey)}\n`],
+    isQuick: true,
+  });
+  const { witness, clock } = opened;
+  const keys = [ed25519Verifier(bank.vkey), cosignatureVerifier(vkey, ARITHMETIC)];
+  const extensions = 'as the log says\n';
+  const send = async (old: number, size: number, text: string, lines: NoteSignature[]): Promise<number> => {
+    const proof = bank.proof(old, size);
+    const checkpoint = formatNote({ text, signatures: lines });
+    return statusOf(opened, formatAddCheckpoint({ oldSize: old, proof, checkpoint }));
+  };
+  const recorded = async (): Promise<{ text: string; keys: number[] }> => {
+    const { text, verified } = openNote((await witness.latest(hashOf(bank)))!, keys);
+    return { text, keys: verified.map(({ keyId }) => keyId) };
+  };
+  const ed25519Line = (text: string): NoteSignature =>
+    parseNote(signNote(text, [bank.signer])).signatures[0]!;
+  const both = [bank.vkey.keyId, vkey.keyId];
+
+  const text = bank.text(5);
+  const mldsaLine = await second.cosign(text, 1_700_000_000);
+  const altered = `${text}visit phish.example\n`;
+  assert.equal(await send(0, 5, altered, [mldsaLine]), 403, 'before anything is recorded');
+  assert.equal(await send(0, 5, text, [mldsaLine]), 200);
+  assert.deepEqual(await recorded(), { text, keys: [vkey.keyId] });
+  assert.equal(await send(5, 5, text, [ed25519Line(text)]), 200, 'a line that lacks, within the second too');
+  assert.deepEqual(await recorded(), { text, keys: both });
+  for (const lines of [[mldsaLine], [ed25519Line(text)]]) {
+    clock.advance(1000);
+    assert.equal(await send(5, 5, text, lines), 200);
+    assert.deepEqual(await recorded(), { text, keys: both });
+  }
+  assert.equal(await send(5, 5, altered, [mldsaLine]), 403);
+  assert.equal(await send(5, 9, `${bank.text(9)}more\n`, [await second.cosign(bank.text(9), 1)]), 403);
+
+  // What the log itself says more is taken, its other line stays; to take it away needs the log as well.
+  const longer = text + extensions;
+  assert.equal(await send(5, 5, longer, [ed25519Line(longer)]), 200);
+  assert.deepEqual(await recorded(), { text: longer, keys: both });
+  assert.equal(await send(5, 5, text, [mldsaLine]), 403);
+  assert.deepEqual(await recorded(), { text: longer, keys: both });
+  assert.equal(await send(5, 5, text, [ed25519Line(text)]), 200);
+  assert.deepEqual(await recorded(), { text, keys: both });
 });
 
 test('two trees of one size under a log’s key are told of, once, with both heads', async () => {
