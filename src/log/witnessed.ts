@@ -253,8 +253,10 @@ export class Witnessed {
   async #keptRows(gathered: Gathered): Promise<Row[]> {
     const { size } = gathered.head;
     const policy = this.#parts.slots.fast?.policy;
-    gathered.kept ??= await readKept(this.#parts.store, size);
-    if (gathered.kept) gathered.addStored(gathered.kept.checkpoint);
+    if (!gathered.kept) {
+      gathered.kept = await readKept(this.#parts.store, size);
+      if (gathered.kept) gathered.addStored(gathered.kept.checkpoint);
+    }
     const { timeMs, checkpoint } = gathered.kept ?? gathered.head;
     const { earliest } = gathered;
     gathered.kept = {
