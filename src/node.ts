@@ -6,9 +6,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, syncFolder } from './access/durable-file.ts';
+import { hasCode, makeFolders, syncFolder } from './access/durable-file.ts';
 import { formatReceipt, isEventId, parseReceipt, type Receipt } from './client/receipt.ts';
 import type { ReceiptStore } from './client/receipt-store.ts';
 import { NewelError } from './errors.ts';
@@ -18,7 +18,6 @@ export type { ReceiptStore } from './client/receipt-store.ts';
 
 const SUFFIX = '.receipt.json';
 const OWNER_ONLY = 0o600;
-const FOLDER_OWNER_ONLY = 0o700;
 
 export class FileReceiptStore implements ReceiptStore {
   readonly #folder: string;
@@ -39,7 +38,7 @@ export class FileReceiptStore implements ReceiptStore {
   async put(receipt: Receipt): Promise<void> {
     const kept = parseReceipt(receipt);
     const path = this.pathOf(kept.event_id);
-    await mkdir(this.#folder, { recursive: true, mode: FOLDER_OWNER_ONLY });
+    await makeFolders(this.#folder);
     // A name of its own: many may put the same receipt at once, and the last one stays.
     const next = `${path}.${randomBytes(8).toString('hex')}.new`;
     try {

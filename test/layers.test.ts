@@ -49,7 +49,7 @@ const TABLE: Record<
   },
   telemetry: {
     files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts', 'witness/signals-asking.ts'],
-    packages: [/^pino$/],
+    packages: [/^pino$/, /^prom-client$/],
   },
   http: {
     rooms: ['formats', 'core'],

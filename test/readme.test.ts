@@ -6,20 +6,16 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build as bundle } from 'esbuild';
+import { encodeUtf8 } from '../src/formats/text.ts';
+import { isQuorumMet, parsePolicy } from '../src/formats/tlog-policy.ts';
+import { runCli } from './support/cli.ts';
+import { tempFolder } from './support/temp-folder.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -42,6 +38,12 @@ interface Block {
 const blocks: Block[] = [
   ...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/^```(\w+)\n(.*?)^```$/gms),
 ].map(([, language, text]) => ({ language: language!, text: text! }));
+
+/** What npx does where a command is in the folder. It takes as long to start as all that it would start here. */
+const NPX = '#!/bin/sh\ncommand=$1\nshift\nexec "node_modules/.bin/$command" "$@"\n';
+
+/** The log of the README, where the port is free. */
+const URL_LINE = 'url=http://127.0.0.1:8080';
 
 let folder: string;
 let log: ChildProcess | undefined;
@@ -74,6 +76,9 @@ before(async () => {
   symlinkSync(join(ROOT, 'node_modules/.bin/tsx'), join(folder, 'node_modules/.bin/tsx'));
   cpSync(join(ROOT, 'spec/examples'), join(folder, 'spec/examples'), { recursive: true });
   writeFileSync(join(folder, 'node_modules/.bin/newel'), main, { mode: 0o755 });
+  cpSync(join(ROOT, '.gitignore'), join(folder, '.gitignore'));
+  mkdirSync(join(folder, 'bin'));
+  writeFileSync(join(folder, 'bin/npx'), NPX, { mode: 0o755 });
 });
 
 after(async () => {
@@ -93,6 +98,16 @@ test('the README begins with the command that runs it, and the one that tests it
   assert.equal(packageJson.scripts.start, 'node dist/cli/main.js dev');
 });
 
+test('the guides of a witness operator and of a monitor are five commands each', () => {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  for (const who of ['witness', 'monitor']) {
+    const [, guide] = new RegExp(`^## For the ${who}\n(.*?)^## `, 'ms').exec(text) ?? [];
+    const [first, second] = [...(guide ?? '').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, lines]) => lines!);
+    assert.equal(first, `${URL_LINE}\n`, who);
+    assert.equal(second!.trimEnd().split('\n').length, 5, who);
+  }
+});
+
 test('every other block of it runs, in order', { timeout: 120_000 }, async (t) => {
   if (process.platform === 'win32') return t.skip('the blocks are for a POSIX shell');
   log = spawn(process.execPath, ['dist/cli/main.js', 'dev'], {
@@ -100,7 +115,11 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   await started(log);
-  assert.ok(existsSync(join(folder, 'data/client.json')));
+  const client = JSON.parse(readFileSync(join(folder, 'data/client.json'), 'utf8')) as { url: string };
+  sh('git init --quiet');
+  const untracked = (): string => sh('git status --porcelain --untracked-files=all');
+  const own = untracked();
+  assert.match(own, /^\?\? package\.json$/m);
 
   const files: string[] = [];
   let script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
@@ -112,11 +131,12 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
       files.push(file);
     } else {
       assert.equal(language, 'sh', 'a block of another language is not run');
-      script += text;
+      script += text.replaceAll(URL_LINE, `url=${client.url}`);
     }
   }
   assert.deepEqual(files, ['submit.ts']);
   const output = sh(script);
+  assert.equal(untracked(), own, 'nothing that the README makes is there to be committed');
   assert.match(output, /^✔ evt_\S+\.receipt\.json {2}leaf 1 of localhost\/dev, signed$/m);
   assert.match(output, /^✔ receipt of evt_\S+ \(stepup\.completed, .* UTC\)\n {2}statement {3}✔ signed by/m);
   const forged =
@@ -127,6 +147,8 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   assert.match(output, /^localhost\/dev\n\d+\n\S+=\n\n— localhost\/dev /m, 'the checkpoint');
   const cosigned = /^— witness\.example\/w1 \S{100,}$/gm;
   assert.ok(output.match(cosigned)!.length >= 4, 'a line of each key of the witness, and its own endpoint');
+  assert.match(output, /^✔ localhost\/dev {2}11 leaves, .*every entry is verified$/m);
+  assert.match(output, /^✔ localhost\/dev {2}14 leaves, .*every entry is verified$/m, 'beside the witness');
   assert.equal(readdirSync(join(folder, 'receipts')).length, 10);
   const report = readFileSync(join(folder, 'report.ndjson'), 'utf8').trimEnd().split('\n');
   assert.equal(report.length, 10);
@@ -165,10 +187,30 @@ test('every other block of it runs, in order', { timeout: 120_000 }, async (t) =
   }
 });
 
+test('the quorum that it gives an operator is one of what witnesses print', async (t) => {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, group, quorum] = /\(`(group two 2 [^`]+)`, `(quorum two)`\)/.exec(text)!;
+  const cwd = await tempFolder(t);
+  const lines: string[] = [];
+  for (const name of ['w1', 'w2', 'w3']) {
+    const args = ['witness', 'init', '--data', name, '--name', `witness.example/${name}`];
+    assert.equal((await runCli(args, { cwd })).code, 0);
+    lines.push(readFileSync(join(cwd, name, 'policy'), 'utf8'));
+  }
+  const policy = parsePolicy(encodeUtf8(`${lines.join('')}${group}\n${quorum}\n`));
+  const keyOf = (name: string): string => policy.witnesses.find((one) => one.name.startsWith(name))!.name;
+  const met = (...names: string[]): boolean => isQuorumMet(policy, new Set(names.map(keyOf)));
+  assert.deepEqual(
+    [met('witness.example/w1', 'witness.example/w3'), met('witness.example/w2')],
+    [true, false],
+  );
+});
+
 /** What a shell in the folder prints. Throws, with what is on stderr, where it fails. */
 function sh(script: string): string {
   return execFileSync('sh', ['-c', script], {
     cwd: folder,
+    env: { ...process.env, PATH: `${join(folder, 'bin')}:${process.env['PATH']}` },
     encoding: 'utf8',
     timeout: 100_000,
     stdio: ['ignore', 'pipe', 'pipe'],

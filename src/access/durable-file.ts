@@ -5,12 +5,13 @@
  */
 
 import { constants } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NewelError } from '../errors.ts';
 
 const OWNER_ONLY = 0o600;
+const FOLDER_OWNER_ONLY = 0o700;
 /** How long an edit waits for another one. */
 const WAIT_MS = 2000;
 const RETRY_MS = 50;
@@ -113,6 +114,37 @@ async function readText(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes a folder with all parents that it lacks, each 0700. Resolves to the first that was made, `undefined` where it was
+ * there. Throws the system's error. (`mkdir` with `recursive` never ends where a folder that is there has no room for
+ * names, as in /proc.)
+ */
+export async function makeFolders(path: string): Promise<string | undefined> {
+  const missing: string[] = [];
+  for (let at = resolve(path); !(await isFolder(at)); at = dirname(at)) {
+    missing.unshift(at);
+    if (at === dirname(at)) break;
+  }
+  for (const folder of missing) {
+    try {
+      await mkdir(folder, { mode: FOLDER_OWNER_ONLY });
+    } catch (error) {
+      // Somebody else may have made it meanwhile.
+      if (!hasCode(error, 'EEXIST') || !(await isFolder(folder))) throw error;
+    }
+  }
+  return missing[0];
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return false;
     throw error;
   }
 }

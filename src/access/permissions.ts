@@ -24,7 +24,8 @@ export type PrivateRoute =
   | 'POST /v1/disclosures'
   | 'POST /v1/erasures'
   | 'GET /v1/erasures'
-  | 'GET /v1/erasures/<id>';
+  | 'GET /v1/erasures/<id>'
+  | 'GET /metrics';
 
 export const PERMISSIONS: Readonly<Record<PrivateRoute, Readonly<Record<Role, Permission>>>> = {
   'POST /add': row('allowed', 'refused', 'refused'),
@@ -37,6 +38,7 @@ export const PERMISSIONS: Readonly<Record<PrivateRoute, Readonly<Record<Role, Pe
   'POST /v1/erasures': row('refused', 'refused', 'allowed'),
   'GET /v1/erasures': row('refused', 'refused', 'allowed'),
   'GET /v1/erasures/<id>': row('refused', 'refused', 'allowed'),
+  'GET /metrics': row('refused', 'refused', 'allowed'),
 };
 
 /** What a role may do on a route. */

@@ -81,7 +81,7 @@ export function urlOf(call: Call, config: ClientConfig | undefined): string {
     if (config) return config.url;
     throw new NewelError(
       'usage',
-      'which log? Give --url URL, or set NEWEL_URL; newel dev would have said it here',
+      'which log? Give --url URL, or set NEWEL_URL; newel dev writes it to ./data/client.json',
     );
   }
   try {

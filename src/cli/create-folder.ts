@@ -31,6 +31,7 @@ import {
   isWithin,
   unfinished,
 } from './folder.ts';
+import { makeDataFolder } from './make-folder.ts';
 import { readGivenMaster } from './master-key.ts';
 import { createSecondKey } from './second-key.ts';
 import { createVaultKeys } from './vault-keys.ts';
@@ -52,9 +53,9 @@ export interface CreateFolderOptions {
 }
 
 /**
- * Makes the folder and the log in it; both last when it resolves. Throws `usage` for an origin that is none,
- * `log_exists` where something is in the way, `log_refused` where an earlier init was interrupted, or where what should
- * give the master key gives none; then nothing is made.
+ * Makes the folder and the log in it; both last when it resolves. Throws `usage` for an origin that is none or a folder
+ * that cannot be made, `log_exists` where something is in the way, `log_refused` where an earlier init was interrupted, or
+ * where what should give the master key gives none; then nothing is made.
  */
 export async function createFolder(options: CreateFolderOptions): Promise<{ folder: Folder; vkey: string }> {
   const { dir, origin, kind, url } = options;
@@ -134,10 +135,11 @@ export async function createFolder(options: CreateFolderOptions): Promise<{ fold
 
 /**
  * Makes the folder, with all its parents, for its owner alone, also where it is there and empty; every name that is new
- * lasts when it resolves, and its own in any case. Throws `log_refused` where it is another user's.
+ * lasts when it resolves, and its own in any case. Throws `usage` where it cannot be made, `log_refused` where it is another
+ * user's.
  */
 async function makeFolder(dir: string): Promise<void> {
-  const first = (await mkdir(dir, { recursive: true, mode: 0o700 })) ?? dir;
+  const first = (await makeDataFolder(dir)) ?? dir;
   try {
     await chmod(dir, 0o700);
   } catch (cause) {

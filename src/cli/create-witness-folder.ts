@@ -12,6 +12,7 @@ import { MAX_ORIGIN_BYTES, isKeyName } from '../formats/key-name.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { openLevelStore } from '../storage/level.ts';
 import { createWitnessState } from '../witness/witness.ts';
+import { makeDataFolder } from './make-folder.ts';
 import type { Address } from './settings.ts';
 import {
   formatWitnessConfig,
@@ -49,8 +50,8 @@ logs/v0
 `;
 
 /**
- * Makes the folder of a new witness; it lasts when it resolves. Throws `usage` for a name that is none, and `log_exists` or
- * `log_refused` where something is in the way.
+ * Makes the folder of a new witness; it lasts when it resolves. Throws `usage` for a name that is none or a folder that cannot
+ * be made, and `log_exists` or `log_refused` where something is in the way.
  */
 export async function createWitnessFolder(made: NewWitness): Promise<MadeWitness> {
   const { dir, name, listen, url } = made;
@@ -68,7 +69,7 @@ export async function createWitnessFolder(made: NewWitness): Promise<MadeWitness
     ...(url === undefined ? {} : { url }),
     paths,
   };
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDataFolder(dir);
   await syncFolder(dirname(dir));
   await createFile(paths.unfinished, formatWitnessConfig(folder));
   await mkdir(paths.keys, { mode: 0o700 });

@@ -4,6 +4,7 @@ import { NewelError } from '../errors.ts';
 import type { Call } from './command.ts';
 import { exitCodeOf, worstOf } from './exit-code.ts';
 import { failureOf, sayFailure } from './failure.ts';
+import { InputError, inputPath } from './input-file.ts';
 import { formatJsonLine } from './json-line.ts';
 
 /**
@@ -21,8 +22,8 @@ export async function checkEach(
       codes.push(await check(file));
     } catch (error) {
       if (!(error instanceof NewelError) || error.code === 'usage') throw error;
-      // What could not be read is named already.
-      const about = error.message.includes(file) ? {} : { where: file };
+      const isNamed = error instanceof InputError && error.path === inputPath(terminal, file);
+      const about = isNamed ? {} : { where: file };
       if (json) terminal.out.write(formatJsonLine({ file, ok: false, error: failureOf(error, about) }));
       else sayFailure(terminal, json, error, about);
       codes.push(exitCodeOf(error));

@@ -1,6 +1,7 @@
-/** `--level`: what is to be proven. `--wait`: how long it may take. */
+/** `--level`: what is to be proven. `--wait`: how long it may take. `--lines`: what is kept of it. */
 
 import type { Level } from '../client/level.ts';
+import type { Lines } from '../client/trim-lines.ts';
 import { MAX_WAIT_S } from '../client/upgrade.ts';
 import { type Call, type Option, usage } from './command.ts';
 
@@ -8,6 +9,18 @@ export const LEVEL_OPTION: Option = {
   value: 'LEVEL',
   help: 'signed: the log’s own word (default) · witnessed: as many witnesses as the policy asks for',
 };
+
+export const LINES_OPTION: Option = {
+  value: 'LINES',
+  help: 'all: every line that the log gave (default) · policy: the fewest that the policy in the trust file needs',
+};
+
+/** Throws `usage` for what is neither. */
+export function linesOf(call: Call, command: { readonly name: string }): Lines {
+  const lines = call.text('lines') ?? 'all';
+  if (lines !== 'all' && lines !== 'policy') throw usage(command, '--lines is all or policy');
+  return lines;
+}
 
 /** Throws `usage` for what is no level. */
 export function levelOf(call: Call, command: { readonly name: string }, otherwise: Level = 'signed'): Level {

@@ -10,12 +10,12 @@ import { formatEvidenceBundle } from '../client/evidence-bundle.ts';
 import { formatInstantS, formatUtc } from '../client/time-words.ts';
 import { type JsonValue, parseJson } from '../formats/json.ts';
 import type { Alert, AlertCode } from '../monitor/alerts.ts';
-import type { KeptEvidence } from '../monitor/evidence-folder.ts';
+import type { EvidenceFolder, KeptEvidence } from '../monitor/evidence-folder.ts';
 import type { Follower } from '../monitor/follower.ts';
 import { timesOf } from '../monitor/followed-head.ts';
 import { formatJsonLine } from './json-line.ts';
 import { grouped } from './progress.ts';
-import { paint, printable, shellQuote, type Terminal } from './terminal.ts';
+import { formatCount, paint, printable, shellQuote, type Terminal } from './terminal.ts';
 
 export type Finding = AlertFinding | EvidenceFinding;
 
@@ -95,9 +95,15 @@ function wordsOf(terminal: Terminal, finding: Finding): string {
   }
 }
 
-/** What is known of a log after a pass. */
-export function sayState(terminal: Terminal, isJson: boolean, { log, state, readMs }: Follower): void {
+/** What is known of a log after a pass, and how much is proven: of earlier processes too. */
+export function sayState(
+  terminal: Terminal,
+  isJson: boolean,
+  { log, state, readMs }: Follower,
+  evidence: Pick<EvidenceFolder, 'count' | 'path'>,
+): void {
   const { out } = terminal;
+  const bundles = evidence.count(log.trust);
   if (isJson) {
     const time = state && timeOf(state.head);
     return out.write(
@@ -110,10 +116,15 @@ export function sayState(terminal: Terminal, isJson: boolean, { log, state, read
         verified_entries: state?.range.size ?? null,
         ...(log.trust.kind === 'events' && state && { leaves: leavesOf(state.leaves) }),
         head_time: time === undefined ? null : formatInstantS(time),
+        evidence: bundles,
       }),
     );
   }
   const about = printable(log.origin);
+  if (bundles > 0) {
+    const mark = paint(terminal, out, 'red', '✘');
+    out.write(`${mark} ${about}  proof: ${formatCount(bundles, 'bundle')} in ${printable(evidence.path)}\n`);
+  }
   if (!state) return out.write(`– ${about}  no head was ever verified\n`);
   const { head, range } = state;
   const isWhole = readMs !== undefined && range.size === head.size;

@@ -1,14 +1,11 @@
 /** The metrics of a monitor: what it knows of each log, what stands against it, and how telling others goes. */
 
-import { Hono } from 'hono';
-import { type Listening, listen } from '../http/listen.ts';
 import type { Alerts } from '../monitor/alerts.ts';
 import type { EvidenceFolder } from '../monitor/evidence-folder.ts';
 import type { Follower } from '../monitor/follower.ts';
 import { timesOf } from '../monitor/followed-head.ts';
 import type { Webhook } from '../monitor/webhook.ts';
-import { formatMetrics, type MetricFamily, METRICS_TYPE, type Sample } from '../telemetry/metrics-text.ts';
-import type { Address } from './settings.ts';
+import type { MetricFamily, Sample } from '../telemetry/metrics-text.ts';
 
 export interface MonitorMetrics {
   readonly followers: () => readonly Follower[];
@@ -17,21 +14,12 @@ export interface MonitorMetrics {
   readonly webhook: Webhook | undefined;
 }
 
-/** Serves `GET /metrics` and nothing else. */
-export async function serveMetrics(address: Address, metrics: MonitorMetrics): Promise<Listening> {
-  const socket = await listen(address);
-  const app = new Hono();
-  app.get('/metrics', (c) =>
-    c.body(formatMetrics(familiesOf(metrics)), 200, {
-      'Content-Type': METRICS_TYPE,
-      'Cache-Control': 'no-store',
-    }),
-  );
-  socket.serve(app);
-  return socket;
-}
-
-function familiesOf({ followers, alerts, evidence, webhook }: MonitorMetrics): readonly MetricFamily[] {
+export function familiesOf({
+  followers,
+  alerts,
+  evidence,
+  webhook,
+}: MonitorMetrics): readonly MetricFamily[] {
   const known = followers();
   const ofLogs = (sample: (follower: Follower) => number | undefined): Sample[] =>
     known.flatMap((follower) => {
@@ -100,7 +88,7 @@ function familiesOf({ followers, alerts, evidence, webhook }: MonitorMetrics): r
       name: 'newel_monitor_evidence',
       help: 'Evidence bundles that are kept of a log: proof that convicts it, or a witness.',
       type: 'gauge',
-      samples: ofLogs(({ log }) => evidence.count(log.origin)),
+      samples: ofLogs(({ log }) => evidence.count(log.trust)),
     },
     {
       name: 'newel_monitor_webhook_messages_total',

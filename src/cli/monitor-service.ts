@@ -8,7 +8,7 @@
  *                                             └─ of one pass: all is verified that there is
  */
 
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
@@ -19,15 +19,19 @@ import { EvidenceFolder } from '../monitor/evidence-folder.ts';
 import { FetchTurns } from '../monitor/fetch-turns.ts';
 import { followedLog } from '../monitor/followed-log.ts';
 import type { Follower } from '../monitor/follower.ts';
-import { Monitor } from '../monitor/monitor.ts';
+import { type LogPosition, Monitor } from '../monitor/monitor.ts';
 import { pacedSource } from '../monitor/paced-source.ts';
 import { Webhook } from '../monitor/webhook.ts';
 import { openLevelStore } from '../storage/level.ts';
 import type { Store } from '../storage/store.ts';
+import { formatMetrics } from '../telemetry/metrics-text.ts';
+import { closeInOrder } from './ending.ts';
 import { EXIT } from './exit-code.ts';
+import { makeDataFolder } from './make-folder.ts';
 import { alertFinding, evidenceFinding, type Finding } from './monitor-findings.ts';
 import type { MonitoredLog } from './monitor-logs.ts';
-import { serveMetrics } from './monitor-metrics.ts';
+import { familiesOf } from './monitor-metrics.ts';
+import { createMetricsApp } from './metrics-app.ts';
 import type { Address } from './settings.ts';
 
 export interface MonitorServiceOptions {
@@ -66,13 +70,16 @@ const FOREIGN = ['newel.json', 'witness.json'] as const;
 export interface MonitorEnd {
   readonly code: number;
   readonly followers: readonly Follower[];
+  readonly evidence: EvidenceFolder;
+  /** Of one pass that it was told to stop before its end: where it was. */
+  readonly stoppedAt: readonly LogPosition[] | undefined;
 }
 
 /** Follows until told to stop, or once. Throws what opening throws; then nothing is left open. */
 export async function runMonitor(options: MonitorServiceOptions): Promise<MonitorEnd> {
   const { dir, signal, onFinding, onTrouble } = options;
   await assertOwnFolder(dir);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDataFolder(dir);
   const store = await openStore(join(dir, 'db'));
   const sockets: Listening[] = [];
   const webhook = options.webhook === undefined ? undefined : openWebhook(options.webhook, onTrouble);
@@ -108,23 +115,35 @@ export async function runMonitor(options: MonitorServiceOptions): Promise<Monito
     const { followers } = monitor;
     const gossip = options.listen && (await serveGossip(options.listen, monitor, onTrouble));
     if (gossip) sockets.push(gossip);
-    const metrics =
-      options.metrics &&
-      (await serveMetrics(options.metrics, { followers: () => followers, alerts, evidence, webhook }));
-    if (metrics) sockets.push(metrics);
+    const metrics = options.metrics && (await listen(options.metrics));
+    if (metrics) {
+      sockets.push(metrics);
+      const read = (): Promise<string> =>
+        formatMetrics(familiesOf({ followers: () => followers, alerts, evidence, webhook }));
+      const onError = (error: unknown): void => onTrouble(`the metrics cannot be read: ${wordsOf(error)}`);
+      metrics.serve(createMetricsApp(read, onError));
+    }
     options.onStarted({ gossip: gossip?.url, metrics: metrics?.url });
-    await (options.once ? monitor.runOnce() : monitor.run());
-    return { code: exitCodeOf(followers, evidence, alerts), followers };
+    let stoppedAt: readonly LogPosition[] | undefined;
+    if (!options.once) await monitor.run();
+    else if (!(await monitor.runOnce())) stoppedAt = monitor.positions;
+    return { code: exitCodeOf(followers, evidence, alerts), followers, evidence, stoppedAt };
   } finally {
-    await Promise.all(sockets.map((socket) => socket.close(SOCKET_GRACE_MS)));
-    await webhook?.close(WEBHOOK_GRACE_MS);
-    await store.close();
+    const closeSockets = sockets.map((socket) => ['a socket', () => socket.close(SOCKET_GRACE_MS)] as const);
+    await closeInOrder(
+      [
+        ...closeSockets,
+        ['the webhook', () => webhook?.close(WEBHOOK_GRACE_MS)],
+        ['the database', () => store.close()],
+      ],
+      { say: (_, what, { error = '' } = {}) => onTrouble(`${what}: ${String(error)}`) },
+    );
   }
 }
 
 /** From the gravest: proof, nothing read, alerts that stand. */
 function exitCodeOf(followers: readonly Follower[], evidence: EvidenceFolder, alerts: Alerts): number {
-  if (followers.some(({ log }) => evidence.count(log.origin) > 0)) return EXIT.refused;
+  if (followers.some(({ log }) => evidence.count(log.trust) > 0)) return EXIT.refused;
   if (followers.every(({ readMs }) => readMs === undefined)) return EXIT.unreadable;
   return alerts.standing.length > 0 ? EXIT.below : EXIT.ok;
 }
@@ -138,11 +157,14 @@ async function serveGossip(
   const app = new Hono();
   addGossipRoutes(app, {
     heads,
-    onError: (error) =>
-      onTrouble(`a request met a failure: ${error instanceof Error ? error.message : 'unknown'}`),
+    onError: (error) => onTrouble(`a request met a failure: ${wordsOf(error)}`),
   });
   socket.serve(app);
   return socket;
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }
 
 function openWebhook(url: string, onTrouble: (what: string) => void): Webhook {
@@ -158,7 +180,7 @@ async function openStore(folder: string): Promise<Store> {
     return await openLevelStore(folder, { create: false });
   } catch (error) {
     if (!(error instanceof NewelError) || error.code !== 'log_missing') throw error;
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeDataFolder(folder);
     return await openLevelStore(folder, { create: true });
   }
 }

@@ -9,7 +9,7 @@ import { hasCode } from '../access/durable-file.ts';
 import { isPackName, MAX_PACK_BYTES, MAX_PACK_FILES, PACK_FOLDERS } from '../client/evidence-manifest.ts';
 import type { PackFiles } from '../client/evidence-pack.ts';
 import { NewelError } from '../errors.ts';
-import { readInput, STANDARD_INPUT } from './input-file.ts';
+import { InputError, readInput, STANDARD_INPUT } from './input-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatZip, isZip, parseZip } from './zip-file.ts';
 
@@ -37,7 +37,7 @@ export function isZipName(file: string): boolean {
 export async function readPack(terminal: Terminal, file: string): Promise<PackFiles> {
   if (!isZipName(file)) return readFolder(resolve(terminal.cwd, file));
   const bytes = await readInput(terminal, file, 'an evidence pack', MAX_ZIP_BYTES);
-  if (!isZip(bytes)) throw new NewelError('malformed', `${file} is no zip`);
+  if (!isZip(bytes)) throw new NewelError('malformed', 'it is called a zip and is none');
   return parseZip(bytes, { maxFiles: MAX_PACK_FILES, isName: isPackName });
 }
 
@@ -86,7 +86,7 @@ async function entriesOf(path: string, pack: string | undefined): Promise<readon
     return await readdir(path, { withFileTypes: true });
   } catch (cause) {
     if (pack === undefined && (hasCode(cause, 'ENOENT') || hasCode(cause, 'ENOTDIR'))) return [];
-    throw new NewelError('unreachable', `${path} cannot be read: give an evidence pack`, { cause });
+    throw new InputError('unreachable', path, 'cannot be read: give an evidence pack', { cause });
   }
 }
 
@@ -118,9 +118,7 @@ function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   return writeFile(path, bytes, { flag: 'wx', mode: 0o600, flush: true });
 }
 
-function tooLarge(path: string): NewelError {
-  return new NewelError(
-    'too_large',
-    `${path} has more than ${MAX_PACK_FILES} files or ${MAX_PACK_BYTES} bytes: give an evidence pack`,
-  );
+function tooLarge(path: string): InputError {
+  const flaw = `has more than ${MAX_PACK_FILES} files or ${MAX_PACK_BYTES} bytes: give an evidence pack`;
+  return new InputError('too_large', path, flaw);
 }

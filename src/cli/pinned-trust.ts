@@ -46,11 +46,24 @@ export async function readPinnedTrust(call: Call): Promise<PinnedTrust> {
   );
 }
 
-/** The trust file that `--trust` names. */
+/** The trust file that `--trust` names. Throws `unreachable`, `malformed` or `too_large`, naming it. */
 export async function readTrustFile(call: Call, file: string, policy?: Uint8Array): Promise<PinnedTrust> {
   const path = resolve(call.terminal.cwd, file);
-  const bytes = await readInput(call.terminal, file, 'the saved answer of GET /v1/log', MAX_TRUST_BYTES);
-  return { trust: parseTrustOf(bytes, path, policy), path };
+  const bytes = await readInput(
+    call.terminal,
+    file,
+    'a trust file, as newel trust pin URL saves it',
+    MAX_TRUST_BYTES,
+  );
+  try {
+    return { trust: parseTrustOf(bytes, path, policy), path };
+  } catch (cause) {
+    // With a policy of one's own it may be that one which does not go with the file.
+    if (policy || !(cause instanceof NewelError) || cause.code !== 'malformed') throw cause;
+    throw new NewelError('malformed', `${cause.message}; newel trust pin URL saves one`, {
+      cause: cause.cause,
+    });
+  }
 }
 
 export function trustOfConfig({ trust, path }: ClientConfig, policy?: Uint8Array): Trust {

@@ -1,6 +1,7 @@
 /**
- * `newel receipt upgrade`: the same receipts, with the lines of witnesses that were still missing. A file is replaced once
- * its new receipt was verified, in one step; where there are too few lines yet it stays as it is.
+ * `newel receipt upgrade`: the same receipts, with the lines of witnesses that were still missing, or no more lines than
+ * are needed. A file is replaced once its new receipt was verified, in one step; where there are too few lines yet it stays
+ * as it is.
  */
 
 import { realpath } from 'node:fs/promises';
@@ -13,6 +14,7 @@ import { LevelNotMetError } from '../client/outcome-errors.ts';
 import { reaches } from '../client/proven-receipt.ts';
 import { formatReceipt, MAX_RECEIPT_BYTES, type Receipt } from '../client/receipt.ts';
 import { checkReceipt } from '../client/report.ts';
+import { type Lines, trimProof } from '../client/trim-lines.ts';
 import { NewelError } from '../errors.ts';
 import { FileReceiptStore } from '../node.ts';
 import { readClientConfig, readToken, urlOf } from './client-config.ts';
@@ -32,6 +34,7 @@ export interface UpgradeOptions {
   readonly level: Level;
   /** How long witnesses are waited for, over all files. */
   readonly waitS: number;
+  readonly lines: Lines;
 }
 
 interface Upgrading extends UpgradeOptions {
@@ -48,7 +51,7 @@ interface Upgrading extends UpgradeOptions {
 export async function upgradeReceipts(
   call: Call,
   files: readonly string[],
-  { level, waitS }: UpgradeOptions,
+  { level, waitS, lines }: UpgradeOptions,
 ): Promise<number> {
   const { terminal } = call;
   const pinned = await readPinnedTrust(call);
@@ -62,7 +65,7 @@ export async function upgradeReceipts(
   terminal.err.write(formatTrust(pinned));
   const progress = startProgress(terminal, 'upgrading', 'receipts');
   const endMs = performance.now() + 1000 * waitS;
-  const upgrading: Upgrading = { call, pinned, newel, store, level, waitS, progress, endMs };
+  const upgrading: Upgrading = { call, pinned, newel, store, level, waitS, lines, progress, endMs };
   let done = 0;
   const code = await checkEach(call, files, async (file) => {
     progress.update({ done: done++, total: files.length });
@@ -87,19 +90,22 @@ function assertUpgradable(level: Level, { trust, path }: PinnedTrust): void {
 }
 
 async function upgradeFile(upgrading: Upgrading, file: string): Promise<number> {
-  const { call, pinned, newel, level, endMs } = upgrading;
+  const { call, pinned, newel, level, lines, endMs } = upgrading;
   const bytes = await readInput(call.terminal, file, 'a receipt', MAX_RECEIPT_BYTES);
-  const { error, level: found, receipt } = checkReceipt(bytes, { trust: pinned.trust });
-  if (error || found === undefined) throw error ?? new Error('bug: a receipt that holds proves nothing');
+  const { error, level: found, receipt, checkpoint } = checkReceipt(bytes, { trust: pinned.trust });
+  if (error || !found || !checkpoint) throw error ?? new Error('bug: a receipt that holds proves nothing');
   if (reaches(found, level)) {
-    await upgrading.store?.put(receipt);
-    return say(upgrading, file, found, false);
+    const { proof } = receipt;
+    const kept = lines === 'policy' ? trimProof(proof, checkpoint.signatures, pinned.trust) : proof;
+    const isTrimmed = kept !== proof;
+    if (upgrading.store || isTrimmed) await put(upgrading, file, { ...receipt, proof: kept });
+    return say(upgrading, file, found, isTrimmed ? 'trimmed' : 'kept');
   }
   const timeoutMs = Math.max(0, endMs - performance.now());
   try {
-    const better = await newel.upgrade(receipt, level, { timeoutMs });
+    const better = await newel.upgrade(receipt, level, { timeoutMs, lines });
     await put(upgrading, file, better);
-    return say(upgrading, file, better.level, true);
+    return say(upgrading, file, better.level, 'upgraded');
   } catch (failure) {
     throw await inWords(upgrading, failure);
   }
@@ -120,21 +126,26 @@ async function inWords({ call, pinned, newel }: Upgrading, failure: unknown): Pr
     return new NewelError('level_not_met', `still ${level}${words}; the file stays as it is`);
   }
   if (failure instanceof InconsistentHeadsError) {
-    const saved = await writeForkEvidence(call, pinned.trust.origin, failure);
-    return new NewelError('inconsistent', `${failure.message}. ${saved}`, { cause: failure.cause });
+    const { words } = await writeForkEvidence(call, pinned.trust.origin, failure);
+    return new NewelError('inconsistent', `${failure.message}. ${words}`, { cause: failure.cause });
   }
   if (!(failure instanceof NewelError) || failure.code !== 'unreachable') return failure;
   return new NewelError('unreachable', `${newel.url}: ${failure.message}`, { cause: failure.cause });
 }
 
-function say({ call, progress }: Upgrading, file: string, level: Level, upgraded: boolean): number {
+/** What became of a receipt: it has the level now, or had it, with more lines or with these. */
+type Done = 'upgraded' | 'trimmed' | 'kept';
+
+function say({ call, progress }: Upgrading, file: string, level: Level, done: Done): number {
   const { terminal, json } = call;
   const { out } = terminal;
   progress.end();
+  const upgraded = done === 'upgraded';
+  const words = `${upgraded ? 'now' : 'already'} ${level}${done === 'trimmed' ? ', now with fewer lines' : ''}`;
   out.write(
     json
-      ? formatJsonLine({ file, ok: true, level, upgraded })
-      : `${paint(terminal, out, 'green', '✔')} ${printable(file)}  ${upgraded ? 'now' : 'already'} ${level}\n`,
+      ? formatJsonLine({ file, ok: true, level, upgraded, ...(done === 'trimmed' && { trimmed: true }) })
+      : `${paint(terminal, out, 'green', '✔')} ${printable(file)}  ${words}\n`,
   );
   return EXIT.ok;
 }

@@ -24,7 +24,10 @@ export interface Remote {
 
 export const REMOTE_OPTIONS: Options = {
   url: URL_OPTION,
-  trust: { value: 'FILE', help: 'the trust file that newel trust pin saved: whose keys to believe' },
+  trust: {
+    value: 'FILE',
+    help: 'whose keys to believe: what newel trust pin saved (default: ./data/client.json if of this URL, else the log’s word)',
+  },
 };
 
 /** Throws `usage` where no URL is known, `unreachable` or `malformed` for what cannot be read. */

@@ -34,6 +34,8 @@ export interface ServeSettings {
   readonly listen: Address;
   /** A socket of its own for the public routes alone. */
   readonly listenPublic: Address | undefined;
+  /** A socket of its own for `/metrics` alone, which needs no token there. */
+  readonly metrics: Address | undefined;
   /** Without a slash at its end. `undefined`: where it listens. */
   readonly publicUrl: string | undefined;
   /** An absolute path. */
@@ -98,6 +100,12 @@ const SETTINGS = {
     flag: 'listen-public',
     value: 'HOST:PORT',
     help: 'a socket of its own for the public routes alone',
+    parse: parseAddress,
+  }),
+  metrics: setting({
+    flag: 'metrics',
+    value: 'HOST:PORT',
+    help: 'a socket of its own for /metrics, for Prometheus, which needs no token there',
     parse: parseAddress,
   }),
   publicUrl: setting({
@@ -232,6 +240,7 @@ export function resolveSettings(sources: SettingSources): {
   const settings: ServeSettings = {
     listen: required(SETTINGS.listen),
     listenPublic: optional(SETTINGS.listenPublic),
+    metrics: optional(SETTINGS.metrics),
     publicUrl: optional(SETTINGS.publicUrl),
     guard: required({ ...SETTINGS.guard, fallback: folder.paths.guard }),
     maxQueueEntries: required(SETTINGS.maxQueueEntries),
@@ -315,13 +324,12 @@ function setting<T>(wanted: Setting<T>): Setting<T> {
 
 const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(0|[1-9][0-9]{0,4})$/;
 
-/** `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`. */
-/** `host:port`, IPv6 in brackets. Throws `malformed`. */
+/** `HOST:PORT`, as in `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`. Throws `malformed`. */
 export function parseAddress(text: string): Address {
   const [, v6, host, digits = ''] = ADDRESS.exec(text) ?? [];
   const port = Number(digits);
   if (digits === '' || port > 65_535 || (v6 !== undefined && !isIPv6(v6))) {
-    throw new NewelError('malformed', 'is not like 127.0.0.1:8080 or [::1]:8080');
+    throw new NewelError('malformed', 'is not HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080');
   }
   return { host: v6 ?? host ?? '', port };
 }

@@ -8,34 +8,59 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** A supervisor commonly waits 10 s before it kills. */
 const DEADLINE_MS = 9500;
 
-/** Waits until the service has ended, by a signal or by itself; `still` is what it does before. Resolves to the exit code. */
-export async function waitForEnd(
-  service: Pick<Service, 'stop' | 'ended'>,
-  lines: Lines,
-  still = 'last round, publication',
-): Promise<number> {
-  let asked = false;
+type Stoppable = Pick<Service, 'stop' | 'ended'>;
+
+export interface RunOptions<S extends Stoppable> {
+  readonly lines: Lines;
+  /** Opens what is to be served. What starts is not torn down: told to end meanwhile, it ends as soon as it has started. */
+  readonly start: () => Promise<S>;
+  /** Called once it has started, unless it was told to end before. */
+  readonly onServing?: (service: S) => void | Promise<void>;
+  /** What it does before it ends. */
+  readonly still?: string;
+}
+
+/**
+ * Starts a service and waits until it has ended, by a signal or by itself. Resolves to the exit code. Throws what `start`
+ * throws, and what `onServing` throws, once the service has ended.
+ */
+export async function runService<S extends Stoppable>(options: RunOptions<S>): Promise<number> {
+  const { lines, start, onServing, still = 'last round, publication' } = options;
+  let service: S | undefined;
+  let deadline: NodeJS.Timeout | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (asked) {
+    if (deadline) {
       lines.say('warn', 'told to end a second time: ending at once, the next start recovers', { signal });
       process.exit(EXIT.refused);
     }
-    asked = true;
-    lines.say('info', `ending: no new requests, ${still}`, { signal });
-    setTimeout(() => {
+    const how = service ? `no new requests, ${still}` : 'as soon as it has started';
+    lines.say('info', `ending: ${how}`, { signal });
+    deadline = setTimeout(() => {
       lines.say('error', 'not closed in time: ending at once, the next start recovers', {
         limit_ms: DEADLINE_MS,
       });
       process.exit(EXIT.refused);
     }, DEADLINE_MS).unref();
-    void service.stop();
+    void service?.stop();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
+    service = await start();
+    if (deadline) {
+      void service.stop();
+    } else {
+      try {
+        await onServing?.(service);
+      } catch (error) {
+        await service.stop();
+        throw error;
+      }
+    }
     const end = await service.ended;
     lines.say(end === 'failed' ? 'error' : 'info', end === 'failed' ? 'ended after a failure' : 'ended');
     return end === 'failed' ? EXIT.refused : EXIT.ok;
   } finally {
+    clearTimeout(deadline);
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
 }

@@ -13,6 +13,7 @@ import { OutcomeUnknownError } from '../client/outcome-errors.ts';
 import type { ProvenReceipt } from '../client/proven-receipt.ts';
 import type { Receipt } from '../client/receipt.ts';
 import type { EventOutcome } from '../client/submit-many.ts';
+import type { Lines } from '../client/trim-lines.ts';
 import { NewelError } from '../errors.ts';
 import type { JsonObject } from '../formats/json.ts';
 import type { FileReceiptStore } from '../node.ts';
@@ -30,6 +31,7 @@ export interface Submission {
   readonly level: Level;
   /** How long the log may wait for witnesses; as long as it likes, by default. */
   readonly waitS: number | undefined;
+  readonly lines: Lines;
   readonly file: string;
   readonly out: string;
   readonly meter: SubmitMeter;
@@ -90,7 +92,7 @@ export async function sendWhole(submission: Submission, group: readonly Pending[
   };
   try {
     const events = group.map(({ event }) => submittable(event));
-    for await (const outcome of newel.submitMany(events, { ...levelOf(submission), atomic: true })) {
+    for await (const outcome of newel.submitMany(events, { ...askedOf(submission), atomic: true })) {
       got.push(outcome);
       if (got.length === WRITES_AT_ONCE) await keep();
     }
@@ -112,7 +114,7 @@ async function sendOne(submission: Submission, pending: Pending): Promise<void> 
   progress.current = pending;
   let receipt: ProvenReceipt;
   try {
-    receipt = await newel.submit(submittable(pending.event), levelOf(submission));
+    receipt = await newel.submit(submittable(pending.event), askedOf(submission));
   } catch (error) {
     throw at(newel.url, error);
   }
@@ -121,8 +123,8 @@ async function sendOne(submission: Submission, pending: Pending): Promise<void> 
   progress.current = undefined;
 }
 
-function levelOf({ level, waitS }: Submission): SubmitOptions {
-  return { level, ...(waitS !== undefined && { waitS }) };
+function askedOf({ level, waitS, lines }: Submission): SubmitOptions {
+  return { level, lines, ...(waitS !== undefined && { waitS }) };
 }
 
 /** Writes the receipts, some at a time, and says them in their order. */

@@ -88,13 +88,21 @@ export async function openWitnessGossip(
     },
   });
 
-  /** Whether the log is followed from now on. */
+  /** As each log was listed when it was last looked at. */
+  const looked = new Map<string, KnownLog>();
+
+  /** Whether the log is followed from now on, by the keys that it is listed with. */
   const follow = async (log: KnownLog): Promise<boolean> => {
     const { origin } = log;
-    if (trusts.has(origin)) return true;
-    if (heads.origins.size >= MAX_ORIGINS) return false;
+    const before = looked.get(origin);
+    if (before && haveSameKeys(before, log)) {
+      looked.set(origin, log);
+      return trusts.has(origin);
+    }
+    if (!trusts.has(origin) && heads.origins.size >= MAX_ORIGINS) return false;
     const url = tiles.get(origin) ?? `https://${origin}`;
     const trust = trustOf(log, url, vkeys, lines);
+    looked.set(origin, log);
     if (!trust) return false;
     trusts.set(origin, trust);
     const source = pacedSource(url, { turns, signal: ending.signal, attempts: ATTEMPTS });
@@ -106,7 +114,15 @@ export async function openWitnessGossip(
     const log = logs.find(origin);
     if (!log || !(await follow(log))) return;
     const note = await witness.latest(originHashOf(origin));
-    if (note) await heads.take(note, OWN);
+    if (!note) return;
+    try {
+      await heads.take(note, OWN);
+    } catch (error) {
+      if (!(error instanceof NewelError && error.code === 'signer_unknown')) throw error;
+      lines.say('warn', 'the head that was cosigned last is by no key that is listed now', {
+        origin,
+      });
+    }
   };
 
   const listed = [...logs.all()];
@@ -121,6 +137,11 @@ export async function openWitnessGossip(
   const cosigned = new Set<string>();
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
+    for (const log of logs.all()) {
+      const before = looked.get(log.origin);
+      // One list, one object: only a list that was read again is compared.
+      if (before && before !== log) cosigned.add(log.origin);
+    }
     for (const origin of cosigned) {
       cosigned.delete(origin);
       try {
@@ -167,6 +188,10 @@ export async function openWitnessGossip(
       await keeping;
     },
   };
+}
+
+function haveSameKeys(a: KnownLog, b: KnownLog): boolean {
+  return a === b || a.vkeys.map(formatVkey).join() === b.vkeys.map(formatVkey).join();
 }
 
 /** A trust file made of the list: with our own keys as its witness, so that our lines are kept on the heads. */

@@ -21,8 +21,8 @@ import { type KnownLogs, openKnownLogs } from '../witness/known-logs.ts';
 import type { ListSignal, CosigningSignal } from '../witness/signals.ts';
 import { openWitness, type Witness } from '../witness/witness.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
+import { closeInOrder, type End, Ending } from './ending.ts';
 import { MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
-import type { End } from './service.ts';
 import type { Address } from './settings.ts';
 import type { WitnessFolder } from './witness-folder.ts';
 import { missingKeys, readWitnessKeys, witnessCosigner } from './witness-keys.ts';
@@ -89,18 +89,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
   const { folder, lines, extend } = options;
   const { paths } = folder;
   const opened: Opened = {};
-  let resolveEnded: (end: End) => void;
-  const ended = new Promise<End>((resolve) => (resolveEnded = resolve));
-  let state: 'starting' | 'serving' | 'ending' = 'starting';
-  let failed = false;
-  const end = (): Promise<End> => {
-    if (state !== 'ending') {
-      state = 'ending';
-      void closeAll(opened, lines).then((clean) => resolveEnded(clean && !failed ? 'stopped' : 'failed'));
-    }
-    return ended;
-  };
-
+  const ending = new Ending(() => closeAll(opened, lines));
   try {
     const socket = await listen({ ...(options.listen ?? folder.listen), starting: STARTING });
     opened.socket = socket;
@@ -124,9 +113,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
       onSignal: (signal) => {
         saySignal(lines, signal);
         opened.extension?.onSignal?.(signal);
-        if (signal.event !== 'fatal') return;
-        failed = true;
-        if (state === 'serving') void end();
+        if (signal.event === 'fatal') ending.fail();
       },
     });
     opened.witness = witness;
@@ -142,18 +129,17 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
       ...(addRoutes ? { addRoutes } : {}),
     });
     socket.serve(app);
-    state = 'serving';
-    if (failed) void end();
+    ending.serving();
     const { host, port, url } = socket;
     return {
       listening: { host, port, url },
       keys: keys.map(({ vkey }) => `${vkey.name}+${formatKeyId(vkey.keyId)}`),
       logs: [...logs.all()].length,
-      stop: end,
-      ended,
+      stop: () => ending.end(),
+      ended: ending.ended,
     };
   } catch (error) {
-    await closeAll(opened, lines);
+    await ending.end();
     throw error;
   }
 }
@@ -213,22 +199,17 @@ function sayList(lines: Lines, signal: ListSignal): void {
 }
 
 /** Nothing new comes in before what came is answered. Returns whether all closed well. */
-async function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
+function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
   const { socket, thread, logs, store, witness, extension } = opened;
-  let clean = true;
-  const close = async (what: string, closing: Promise<unknown> | undefined): Promise<void> => {
-    try {
-      await closing;
-    } catch (error) {
-      clean = false;
-      lines.say('error', `${what} did not close well`, errorFields(error));
-    }
-  };
-  await close('the socket', socket?.close(GRACE_MS));
-  logs?.close();
-  await close('what is served beside the witness', extension?.close());
-  await close('the witness', witness?.close());
-  await close('the thread that signs', thread?.close());
-  await close('the database', store?.close());
-  return clean;
+  return closeInOrder(
+    [
+      ['the socket', () => socket?.close(GRACE_MS)],
+      ['the log list', () => logs?.close()],
+      ['what is served beside the witness', () => extension?.close()],
+      ['the witness', () => witness?.close()],
+      ['the thread that signs', () => thread?.close()],
+      ['the database', () => store?.close()],
+    ],
+    lines,
+  );
 }

@@ -19,6 +19,7 @@ import type { Asking, HeadToCosign, Log, SlotPolicy, WitnessedSlot } from '../lo
 import type { Lines } from '../telemetry/lines.ts';
 import { intersectsEveryQuorum } from '../witness/agreement.ts';
 import { type WitnessConflict, Witnesses } from '../witness/ask.ts';
+import type { WitnessSignal } from '../witness/signals-asking.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { nodeMldsa44 } from './mldsa-node.ts';
 import type { Policies } from './policies.ts';
@@ -34,6 +35,7 @@ export interface WitnessingParts {
   /** Names of witnesses that this process neither waits for nor asks. */
   readonly ignored: ReadonlySet<string>;
   readonly lines: Lines;
+  readonly onSignal: (signal: WitnessSignal) => void;
 }
 
 /** How long a witness may take at the start, and how soon those that did not answer are asked again. */
@@ -60,6 +62,7 @@ export class Witnessing implements Asking {
   #log: Log | undefined;
   #witnesses: Witnesses | undefined;
   #agreed = 0;
+  #isAgreed = false;
   #isAgreeing = false;
   #isStopped = false;
   #wake: (() => void) | undefined;
@@ -86,6 +89,11 @@ export class Witnessing implements Asking {
   /** Whether somebody has to agree before the log may write. */
   get isNeeded(): boolean {
     return this.#deciding !== undefined;
+  }
+
+  /** Whether those that have said so at the start are enough for no other head to have been witnessed. */
+  get isAgreed(): boolean {
+    return this.#isAgreed;
   }
 
   /** How many parties have said at the start that they know of nothing newer: one URL is one party. */
@@ -128,7 +136,7 @@ export class Witnessing implements Asking {
       proveConsistency: (old, size) => proveConsistency(old, size, log.hashes(size)),
       rootOf: (size) => readRoot(size, log.hashes(size)),
       recentSizes: (since, limit) => log.recentSizes(since, limit),
-      onSignal: (signal) => lines.witnesses(signal),
+      onSignal: this.#parts.onSignal,
     });
   }
 
@@ -178,25 +186,32 @@ export class Witnessing implements Asking {
 
   /**
    * Asks all of them for the newest head: whether those that agree are enough for nobody to have met the policy with
-   * another. Rejects with `log_refused` where one of them contradicts.
+   * another. With an empty tree nobody is waited for again: whoever knows of a larger one has had the time to say it.
+   * Rejects with `log_refused` where one of them contradicts; one that does so later stops the log.
    */
   async tryAgree(): Promise<boolean> {
     const { lines, ignored } = this.#parts;
-    const head = headOf(this.#log!);
-    if (head.size === 0) return true;
-    const asked = { timeoutMs: AGREE_MS, ignore: new Set<string>() };
-    const { agreed, conflicts, silent } = await this.#witnesses!.agree(head, asked);
+    const log = this.#log!;
+    const head = headOf(log);
+    const { agreed, conflicts, silent } = await this.#witnesses!.agree(head, {
+      timeoutMs: AGREE_MS,
+      ignore: new Set(),
+      largestSize: () => log.revealed.size,
+      onLateConflict: (late) => log.halt(conflictError(late)),
+    });
     const [conflict] = conflicts;
     if (conflict) throw conflictError(conflict);
     if (this.#isStopped) return false;
-    this.#agreed = agreed.length;
     const names = new Set([...ignored, ...agreed.flatMap((name) => this.#names.get(name) ?? [])]);
     const policy = this.#deciding;
-    if (!policy || intersectsEveryQuorum(policy, names)) {
+    this.#agreed = agreed.length;
+    this.#isAgreed = !policy || intersectsEveryQuorum(policy, names);
+    if (this.#isAgreed) {
       lines.say('info', 'the witnesses know of no newer head', { size: head.size, agreed });
       return true;
     }
-    const withoutUrl = policy.witnesses
+    if (head.size === 0) return true;
+    const withoutUrl = (policy?.witnesses ?? [])
       .filter(({ url }) => url === undefined)
       .map(({ name }) => `${name}: no URL`);
     lines.say('warn', 'reading only: too few witnesses have said that they know of no newer head', {

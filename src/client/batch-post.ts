@@ -3,7 +3,7 @@
  * longer than an attempt.
  */
 
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
 import { NewelError } from '../errors.ts';
 import { isJsonObject } from '../formats/json.ts';
 import { type ApiOptions, assertTaken, Failure, requestInit } from './api.ts';
@@ -109,35 +109,30 @@ function refusalOf(status: number, body: Uint8Array): NewelError {
 
 /** Cuts what arrives into lines. */
 class Lines {
-  #parts: Uint8Array[] = [];
-  #length = 0;
+  readonly #line = new GrowingBytes(MAX_ITEM_BYTES);
 
   *push(chunk: Uint8Array): Generator<Uint8Array, void> {
     let begin = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, begin)) {
       this.#keep(chunk.subarray(begin, end));
       begin = end + 1;
-      const line = concatBytes(...this.#parts);
-      this.#parts = [];
-      this.#length = 0;
-      yield line;
+      yield this.#line.take();
     }
     this.#keep(chunk.subarray(begin));
   }
 
   /** Throws where the answer ends within a line. */
   end(): void {
-    if (this.#length > 0) throw new NewelError('unreachable', 'the answer of the log ends too early');
+    if (this.#line.length > 0) throw new NewelError('unreachable', 'the answer of the log ends too early');
   }
 
   #keep(part: Uint8Array): void {
-    this.#length += part.length;
-    if (this.#length > MAX_ITEM_BYTES) {
+    if (this.#line.length + part.length > MAX_ITEM_BYTES) {
       throw new NewelError(
         'too_large',
         `the answer has a line longer than any item, ${MAX_ITEM_BYTES} bytes`,
       );
     }
-    this.#parts.push(part);
+    this.#line.add(part);
   }
 }

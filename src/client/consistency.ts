@@ -108,13 +108,18 @@ async function compare(
 }
 
 /**
- * Throws unless two heads are of one tree, whichever of them is the larger: `InconsistentHeadsError`, or what reading the
- * tiles of the larger one fails with.
+ * The proof that two heads are of one tree, whichever of them is the larger; empty where they have one size, or one of them
+ * no leaves. Throws `InconsistentHeadsError`, or what reading the tiles of the larger one fails with.
  */
-export async function assertOneTree(source: LogSource, one: KnownHead, other: KnownHead): Promise<void> {
-  if (one.size === other.size) assertSameRoot(one, other);
-  else if (one.size < other.size) await assertExtends(source, one, other);
-  else await assertExtends(source, other, one);
+export async function proveOneTree(
+  source: LogSource,
+  one: KnownHead,
+  other: KnownHead,
+): Promise<readonly Uint8Array[]> {
+  if (one.size < other.size) return assertExtends(source, one, other);
+  if (one.size > other.size) return assertExtends(source, other, one);
+  assertSameRoot(one, other);
+  return [];
 }
 
 function assertSameRoot(older: KnownHead, newer: KnownHead): void {
@@ -123,9 +128,13 @@ function assertSameRoot(older: KnownHead, newer: KnownHead): void {
   throw new InconsistentHeadsError(message, older, newer);
 }
 
-async function assertExtends(source: LogSource, older: KnownHead, newer: KnownHead): Promise<void> {
+async function assertExtends(
+  source: LogSource,
+  older: KnownHead,
+  newer: KnownHead,
+): Promise<readonly Uint8Array[]> {
   try {
-    await checkExtends(source, older, newer);
+    return await checkExtends(source, older, newer);
   } catch (cause) {
     if (!(cause instanceof NewelError) || cause.code !== 'inconsistent') throw cause;
     throw new InconsistentHeadsError(cause.message, older, newer, { cause });

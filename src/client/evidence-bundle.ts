@@ -1,6 +1,6 @@
 /**
- * Evidence bundles (`*.evidence.json`): two signed heads that cannot both be true, and what shows it. JSON, however it is
- * spaced, with exactly these members:
+ * Evidence bundles (`*.evidence.json`): two signed heads that cannot both be true (a fork), or whose lines contradict each
+ * other (a rollback), and what shows it. JSON, however it is spaced, with exactly these members:
  *
  *   { "evidence": "newel.fork/1",                 or "newel.rollback/1"
  *     "origin": "log.example/bank",
@@ -33,6 +33,12 @@ export interface Sighting {
   readonly timeMs: number;
 }
 
+/** Where and when a head was met, as a bundle may have it: a longer source is cut. */
+export function sightingOf(source: string, timeMs: number): Sighting {
+  // No half of a character may stay at the end.
+  return { source: source.slice(0, MAX_SOURCE_CHARS).replace(/[\uD800-\uDBFF]$/, ''), timeMs };
+}
+
 export interface EvidenceBundle {
   readonly evidence: EvidenceFormat;
   /** Of the log that the heads are of. */
@@ -56,7 +62,7 @@ export interface Judgement {
   readonly words: readonly string[];
   /** Whose signatures convict, as name, plus and key id. */
   readonly keys: readonly string[];
-  /** When each head was signed, in seconds since 1970, as those keys say themselves. */
+  /** When each head was signed, in seconds since 1970, as whoever is convicted says: of a fork the log, by any of its keys. */
   readonly timesS: readonly [number | undefined, number | undefined];
 }
 

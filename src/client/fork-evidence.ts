@@ -35,7 +35,7 @@ export function judgeFork({ origin, root, proof }: EvidenceBundle, heads: readon
     : `No tree of ${first.size} leaves has two roots.`;
   return {
     kind: 'fork',
-    keys: [...new Set([...first.lines, ...second.lines].map(({ key }) => formatKeyName(key)))],
+    keys: guiltyOf(first, second),
     timesS: [timeOf(first), timeOf(second)],
     words: [
       signed(first),
@@ -61,6 +61,15 @@ function assertFork(
   if (!root || !proof) throw notProven('has heads of different sizes, and no proof that they conflict');
   if (equalBytes(root, first.root)) throw notProven('shows that the second head extends the first one');
   verifyConsistency(first.size, second.size, root, second.root, proof);
+}
+
+/** Keys that have signed both heads contradict themselves; where there are none, all of them the log. */
+function guiltyOf(first: LinedHead, second: LinedHead): string[] {
+  const [ofFirst, ofSecond] = [first, second].map(
+    ({ lines }) => new Set(lines.map(({ key }) => formatKeyName(key))),
+  );
+  const both = [...ofFirst!].filter((name) => ofSecond!.has(name));
+  return both.length > 0 ? both : [...new Set([...ofFirst!, ...ofSecond!])];
 }
 
 function wordsOf({ key, timeS }: HeadLine): string {

@@ -68,7 +68,7 @@ export {
 export { httpSource, type LogSource } from './source.ts';
 export type { OpenedStatement } from './statement.ts';
 export { checkExtends, fetchCheckpoint, NotExtendedError, type OpenedCheckpoint, openTree } from './tree.ts';
-export { trimLines } from './trim-lines.ts';
+export { type Lines, trimLines } from './trim-lines.ts';
 export { parseTrust, type Trust, type TrustInput, type TrustOptions } from './trust.ts';
 export {
   type ProofOptions,

@@ -23,6 +23,7 @@ import { assertSameEvent } from './same-event.ts';
 import { httpSource, type LogSource } from './source.ts';
 import { BatchFailure, batchesOf, type EventOutcome, type Sent, submitBatch } from './submit-many.ts';
 import type { OpenedCheckpoint } from './tree.ts';
+import type { Lines } from './trim-lines.ts';
 import { toTrust, type Trust, type TrustInput } from './trust.ts';
 import { KnownPairs, MAX_WAIT_S, upgradeReceipt } from './upgrade.ts';
 
@@ -49,11 +50,15 @@ export interface SubmitOptions extends CallOptions {
   readonly level?: Level;
   /** How long the log may wait for witnesses before it answers: whole seconds, 0 to 10; 2 by default. */
   readonly waitS?: number;
+  /** Which lines of its checkpoint a receipt keeps, once they meet the policy in the trust file; `all` by default. */
+  readonly lines?: Lines;
 }
 
 export interface UpgradeOptions extends CallOptions {
   /** How long the log is asked again where the level is not met yet; 10 s by default. It is asked once at least. */
   readonly timeoutMs?: number;
+  /** As for `submit`. */
+  readonly lines?: Lines;
 }
 
 export interface SubmitManyOptions extends SubmitOptions {
@@ -114,7 +119,7 @@ export class Newel {
    * event one before.
    */
   async submit(event: Submittable, options: SubmitOptions = {}): Promise<ProvenReceipt> {
-    const { level = 'signed', signal } = options;
+    const { level = 'signed', lines, signal } = options;
     const waitS = this.#waitOf(options);
     const { id, event: sent, text: body } = sentOf(event);
     let isUnsure = false;
@@ -126,7 +131,7 @@ export class Newel {
       const answer = await this.#api.request(waiting(post, waitS));
       // The log has taken it, it says: until the receipt proves that, nobody knows.
       isUnsure = true;
-      const { receipt, event: shown } = proveReceipt(decodeUtf8(answer), this.trust, level);
+      const { receipt, event: shown } = proveReceipt(decodeUtf8(answer), this.trust, { level, lines });
       assertSameEvent(shown, sent, receipt.source);
       return receipt;
     } catch (error) {
@@ -146,7 +151,7 @@ export class Newel {
     events: Iterable<Submittable> | AsyncIterable<Submittable>,
     options: SubmitManyOptions = {},
   ): AsyncGenerator<EventOutcome, void> {
-    const { level = 'signed', atomic: isAtomic = false, signal } = options;
+    const { level = 'signed', lines, atomic: isAtomic = false, signal } = options;
     const waitS = this.#waitOf(options);
     const query = [...(level === 'signed' ? [] : [`level=${level}`]), ...(isAtomic ? ['atomic=true'] : [])];
     const parts = {
@@ -156,7 +161,7 @@ export class Newel {
       isAtomic,
       signal,
       prove: (answered: Receipt, sent: Sent): ProvenReceipt => {
-        const { receipt, event: shown } = proveReceipt(answered, this.trust, level);
+        const { receipt, event: shown } = proveReceipt(answered, this.trust, { level, lines });
         assertSameEvent(shown, sent.event, receipt.source);
         return receipt;
       },
@@ -188,13 +193,13 @@ export class Newel {
    * both; with `no_witnesses`, `LevelNotMetError`, the signal's reason.
    */
   async upgrade(receipt: Receipt, level: Level, options: UpgradeOptions = {}): Promise<ProvenReceipt> {
-    const { timeoutMs = DEFAULT_UPGRADE_MS, signal } = options;
+    const { timeoutMs = DEFAULT_UPGRADE_MS, lines, signal } = options;
     assertReachable(this.trust.policy, level);
-    const first = proveReceipt(receipt, this.trust, 'signed');
+    const first = proveReceipt(receipt, this.trust, { level: 'signed' });
     const get = { method: 'GET', path: `${PATH}/${first.receipt.event_id}/receipt`, signal } as const;
     const ask = async (waitS: number): Promise<Proven> => {
       const answer = await this.#api.request(waiting(get, level === 'signed' ? undefined : waitS));
-      return proveReceipt(decodeUtf8(answer), this.trust, level);
+      return proveReceipt(decodeUtf8(answer), this.trust, { level, lines });
     };
     const [source, known] = [this.#revealed(), this.#knownPairs];
     return upgradeReceipt({ first, level, ask, source, known, timeoutMs, signal });

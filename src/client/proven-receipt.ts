@@ -14,6 +14,7 @@ import type { KnownHead } from './consistency.ts';
 import type { Level, LevelFound } from './level.ts';
 import type { Receipt } from './receipt.ts';
 import { findReceipt } from './receipt-checks.ts';
+import { type Lines, trimProof } from './trim-lines.ts';
 import type { Trust } from './trust.ts';
 import { verified } from './verify.ts';
 
@@ -49,13 +50,23 @@ export interface Proven {
   readonly head: KnownHead;
 }
 
+/** What a receipt is to be. */
+export interface Asked {
+  readonly level: Level;
+  /** Which lines it keeps; all by default. */
+  readonly lines?: Lines | undefined;
+}
+
 /** Verifies a receipt, of which `level` was asked. Throws what `verifyReceipt` throws, and never for the level. */
-export function proveReceipt(input: Receipt | string, trust: Trust, level: Level): Proven {
+export function proveReceipt(input: Receipt | string, trust: Trust, { level, lines = 'all' }: Asked): Proven {
   const findings = findReceipt(input, { trust });
   const { event, level: found, checkpoint } = verified(findings);
   const { pending: said, ...members } = findings.receipt;
-  const receipt = { ...members, level: found };
-  const note = parseTlogProof(encodeUtf8(receipt.proof)).checkpoint;
+  const { proof } = members;
+  const kept = lines === 'policy' ? trimProof(proof, checkpoint.signatures, trust) : proof;
+  const receipt = { ...members, level: found, proof: kept };
+  // As it was served: where it convicts, it is handed on so.
+  const note = parseTlogProof(encodeUtf8(proof)).checkpoint;
   const head = { size: checkpoint.size, root: checkpoint.root, note };
   if (reaches(found, level)) return { receipt, event, head };
   return { receipt: { ...receipt, pending: pendingOf(said, level, findings.found) }, event, head };

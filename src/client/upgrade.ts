@@ -6,7 +6,7 @@
 
 import { NewelError } from '../errors.ts';
 import { formatBase64 } from '../formats/base64.ts';
-import { assertOneTree, type KnownHead } from './consistency.ts';
+import { proveOneTree, type KnownHead } from './consistency.ts';
 import type { Level } from './level.ts';
 import { LevelNotMetError } from './outcome-errors.ts';
 import { pause } from './pause.ts';
@@ -59,7 +59,7 @@ async function readFailure(
 ): Promise<NewelError | undefined> {
   if (known.has(first.head, found.head)) return undefined;
   try {
-    await assertOneTree(source, first.head, found.head);
+    await proveOneTree(source, first.head, found.head);
   } catch (error) {
     if (error instanceof NewelError && error.code === 'unreachable') return error;
     throw error;

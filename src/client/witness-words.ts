@@ -4,7 +4,8 @@
  *   2 of 2 needed by the policy, by 2026-11-20 12:00:09 UTC: witness.example/a, witness.example/b
  *
  * The time is the earliest by which enough of them had signed, by their own clocks. It bounds from above when the event was
- * in the log, so that much later than the log's own time is worth a look.
+ * in the log, so that much later than the log's own time is worth a look. Where too few have signed, and the receipt says
+ * that more were asked for, so do the words: that a receipt holds is not to be taken for that.
  */
 
 import { isQuorumMet, type PolicyWitness, witnessOf } from '../formats/tlog-policy.ts';
@@ -18,7 +19,7 @@ export const MAX_WITNESS_LAG_S = 300;
 
 /** The check of the witnesses. */
 export function checkOfWitnesses(findings: Findings): Check {
-  const { witnesses, isTrue, found, statement } = findings;
+  const { witnesses, isTrue, found } = findings;
   const name = 'witnesses';
   if (!isTrue) return { name, result: 'skipped', detail: witnesses.error?.message ?? '' };
   const { level, have, need, cosigners, witnessedTimeS } = found;
@@ -28,7 +29,7 @@ export function checkOfWitnesses(findings: Findings): Check {
   const time = witnessedTimeS === undefined ? '' : `, by ${formatUtc(witnessedTimeS)}`;
   const names = cosigners.length === 0 ? '' : `: ${cosigners.join(', ')}`;
   const open = uncheckedWords(findings);
-  const warning = warningOf(witnessedTimeS, statement.value?.receivedTimeS);
+  const warning = level === 'witnessed' ? lagWords(findings) : pendingWords(findings);
   // What was not checked is not called false.
   const unmet = hasFailed(witnesses) && open === '' ? 'failed' : 'skipped';
   return {
@@ -60,10 +61,18 @@ function uncheckedWords(findings: Findings): string {
     : words;
 }
 
-function warningOf(
-  witnessedTimeS: number | undefined,
-  receivedTimeS: number | undefined,
-): string | undefined {
+/** What the log may have said of why; any other word is not repeated. */
+const REASONS: readonly string[] = ['deadline', 'witnesses_unreachable', 'policy_differs'];
+
+function pendingWords({ receipt: { pending }, found: { need } }: Findings): string | undefined {
+  if (need === 0 || pending?.['level'] !== 'witnessed') return undefined;
+  const reason = REASONS.find((known) => known === pending['reason']);
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return `witnessed was asked for, and is not reached${why}: newel receipt upgrade fetches the missing lines`;
+}
+
+function lagWords({ found: { witnessedTimeS }, statement }: Findings): string | undefined {
+  const receivedTimeS = statement.value?.receivedTimeS;
   if (witnessedTimeS === undefined || receivedTimeS === undefined) return undefined;
   const lagS = witnessedTimeS - receivedTimeS;
   if (Math.abs(lagS) <= MAX_WITNESS_LAG_S) return undefined;

@@ -54,8 +54,11 @@ export interface EncodedStatement {
   readonly disclosures: readonly SlotDisclosure[];
 }
 
-/** From the JSON text of a disclosure to its digest. Whoever encodes many has a faster one, which gives the same. */
-export type DisclosureDigest = (json: string) => string;
+/**
+ * From the JSON text of a disclosure, which is that of a slot, to its digest. Whoever encodes many has a faster one, which
+ * gives the same.
+ */
+export type DisclosureDigest = (json: string, slot: number) => string;
 
 const digestOfDisclosure: DisclosureDigest = (json) => digestOf(encodeDisclosure(json));
 
@@ -97,7 +100,7 @@ export function formatPayload(
   const kept = new Map(disclosures.map(({ slot, json }) => [slot, json]));
   const digests = TOP_LEVEL.slots.map(({ slot }) => {
     const json = kept.get(slot);
-    return json === undefined ? decoyOf(slot, random) : digest(json);
+    return json === undefined ? decoyOf(slot, random) : digest(json, slot);
   });
   return payloadOf(open, digests.sort());
 }
@@ -117,7 +120,7 @@ function discloseMembers(object: JsonObject, level: Level, encoding: Encoding): 
     // As `formatDisclosure` writes it; no name in the schema has a character that JSON escapes.
     const json = `["${saltOf(slot, random)}","${name}",${shown}]`;
     disclosures.push({ slot, json });
-    digests.push(digest(json));
+    digests.push(digest(json, slot));
   }
   return digests.sort();
 }

@@ -203,36 +203,41 @@ function writeNested(out: Bytes, value: CborValue[] | CborMap | CborTagged, dept
 }
 
 function writeHead(out: Bytes, type: number, argument: number): void {
-  const head = new Uint8Array(9);
-  const view = new DataView(head.buffer);
-  let info = argument;
-  let length = 1;
-  if (argument >= TWO_32) {
-    view.setBigUint64(1, BigInt(argument));
-    [info, length] = [27, 9];
-  } else if (argument >= 65536) {
-    view.setUint32(1, argument);
-    [info, length] = [26, 5];
-  } else if (argument >= 256) {
-    view.setUint16(1, argument);
-    [info, length] = [25, 3];
-  } else if (argument >= 24) {
-    head[1] = argument;
-    [info, length] = [24, 2];
+  const high = type << 5;
+  if (argument < 24) writeNumber(out, high | argument, 1);
+  else {
+    // 1, 2, 4 or 8 bytes, as 24 to 27 say.
+    const log2 = argument < 256 ? 0 : argument < 65536 ? 1 : argument < TWO_32 ? 2 : 3;
+    writeNumber(out, high | (24 + log2), 1);
+    writeNumber(out, argument, 2 ** log2);
   }
-  head[0] = (type << 5) | info;
-  write(out, head.subarray(0, length));
+}
+
+/** Big-endian. */
+function writeNumber(out: Bytes, value: number, width: number): void {
+  const end = extend(out, width);
+  let left = value;
+  for (let at = end - 1; at >= end - width; at--) {
+    out.bytes[at] = left % 256;
+    left = Math.floor(left / 256);
+  }
 }
 
 function write(out: Bytes, bytes: Uint8Array): void {
-  const length = out.length + bytes.length;
+  const end = extend(out, bytes.length);
+  out.bytes.set(bytes, end - bytes.length);
+}
+
+/** Takes so many bytes more, and returns where they end. */
+function extend(out: Bytes, count: number): number {
+  const length = out.length + count;
   if (length > out.bytes.length) {
     const larger = new Uint8Array(2 * length);
     larger.set(out.bytes.subarray(0, out.length));
     out.bytes = larger;
   }
-  out.bytes.set(bytes, out.length);
   out.length = length;
+  return length;
 }
 
 /** Bytewise order: below zero where `a` comes first. */

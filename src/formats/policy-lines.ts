@@ -1,5 +1,6 @@
 /**
- * The lines of a checkpoint that a policy needs: the log's own Ed25519 line, and the fewest lines of witnesses that meet
+ * The lines of a checkpoint that a policy needs: the log's own Ed25519 line (its lines of ML-DSA-44 where it has no other
+ * and the policy lists their keys), and the fewest lines of witnesses that meet
  * the quorum. A receipt that is to be short, or to be read by a strict verifier, carries these alone.
  *
  *   log.example/bank                                             text, byte for byte
@@ -26,12 +27,12 @@ export interface PolicyLines {
 /**
  * The signed note with the log's Ed25519 line and as few lines of witnesses as meet the policy: of several such choices
  * the one whose lines were all there earliest, by their own times. Where the policy is not met, all lines of its witnesses
- * stay. Lines keep their order. Throws what `parseNote` throws, and `RangeError` where the log's own line was not verified.
+ * stay. Lines keep their order. Throws what `parseNote` throws, and `RangeError` where no line of the log's own was verified.
  */
 export function trimToPolicy(checkpoint: Uint8Array, { verified, policy, origin }: PolicyLines): Uint8Array {
   const { text } = parseNote(checkpoint);
-  const own = verified.filter((line) => isOwn(line, origin));
-  if (own.length === 0) throw new RangeError('verified expected an Ed25519 line of the log');
+  const own = ownOf({ verified, policy, origin });
+  if (own.length === 0) throw new RangeError('verified expected a line of the log');
   const needed = neededOf(
     policy,
     verified.filter((line) => line.name !== origin),
@@ -39,8 +40,14 @@ export function trimToPolicy(checkpoint: Uint8Array, { verified, policy, origin 
   return formatNote({ text, signatures: verified.filter((line) => own.includes(line) || needed.has(line)) });
 }
 
-function isOwn({ name, signature }: NoteSignature, origin: string): boolean {
-  return name === origin && signature.length === ED25519_SIGNATURE_BYTES;
+/** The lines by the log itself: everybody verifies Ed25519, so others are needed only where there is none. */
+function ownOf({ verified, policy, origin }: PolicyLines): readonly NoteSignature[] {
+  const own = verified.filter(({ name }) => name === origin);
+  const ed25519 = own.filter(({ signature }) => signature.length === ED25519_SIGNATURE_BYTES);
+  if (ed25519.length > 0) return ed25519;
+  return own.filter(({ keyId }) =>
+    policy.logs.some(({ vkey }) => vkey.name === origin && vkey.keyId === keyId),
+  );
 }
 
 /** The lines that a quorum needs; all lines of the policy's witnesses where there is none. */

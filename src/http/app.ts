@@ -15,9 +15,9 @@ export type { Site, Statements } from './site.ts';
 export type { WriteSite } from './write-site.ts';
 
 /** What anyone may ask, of a log that does not write yet; what the bearer of a token may has to wait. */
-export function createHeldApp(site: Site): Hono {
+export function createHeldApp(site: Site, write: WriteSite): Hono {
   const app = createPublicApp(site);
-  addHeldRoutes(app, site);
+  addHeldRoutes(app, site, write);
   return app;
 }
 

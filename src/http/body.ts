@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
 import { NewelError } from '../errors.ts';
 import { isDecimal } from '../formats/decimal.ts';
 import { headerOf, incomingOf } from './target.ts';
@@ -39,18 +39,16 @@ export function readBody(c: Context, maxBytes: number): Promise<Uint8Array> {
 
 function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
+    const body = new GrowingBytes(maxBytes);
     const settle = (error?: NewelError): void => {
       incoming.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       if (error) reject(error);
-      else resolve(chunks.length === 1 ? chunks[0]! : concatBytes(...chunks));
+      else resolve(body.take());
     };
     const onData = (chunk: Uint8Array): void => {
-      length += chunk.length;
       // What still comes is thrown away by the adapter, which gives up on it soon.
-      if (length > maxBytes) settle(tooLarge(maxBytes));
-      else chunks.push(chunk);
+      if (body.length + chunk.length > maxBytes) settle(tooLarge(maxBytes));
+      else body.add(chunk);
     };
     const onEnd = (): void => settle();
     const onClose = (): void => settle(endedEarly());
@@ -60,22 +58,22 @@ function readIncoming(incoming: IncomingMessage, maxBytes: number): Promise<Uint
 }
 
 async function readStream(
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   maxBytes: number,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const reader = body?.getReader();
+  const body = new GrowingBytes(maxBytes);
+  const reader = stream?.getReader();
+  let isTooLarge = false;
   try {
     for (let next = await reader?.read(); next && !next.done; next = await reader?.read()) {
-      length += next.value.length;
-      if (length > maxBytes) break;
-      chunks.push(next.value);
+      isTooLarge = body.length + next.value.length > maxBytes;
+      if (isTooLarge) break;
+      body.add(next.value);
     }
   } catch {
     throw endedEarly();
   }
-  if (length <= maxBytes) return concatBytes(...chunks);
+  if (!isTooLarge) return body.take();
   await reader?.cancel();
   throw tooLarge(maxBytes);
 }

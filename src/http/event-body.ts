@@ -4,7 +4,7 @@
  */
 
 import type { Context } from 'hono';
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
 import type { Reservation } from '../log/log.ts';
 import type { Vault } from '../vault/vault.ts';
 import { BatchTooLargeError } from './batch-limits.ts';
@@ -58,7 +58,7 @@ export async function openEventBody(c: Context, name: string, parts: EventBodyPa
 async function openArray(c: Context, maxEventBytes: number, pace: PaceLimits): Promise<BodyChunks> {
   const chunks = bodyChunks(c, pace);
   const { read, isArray } = await readUntil(chunks, maxEventBytes, (isArray) => isArray !== undefined);
-  if (isArray === true) return chunksAfter(read, chunks);
+  if (isArray === true) return chunksAfter([read], chunks);
   chunks.release();
   throw tooLarge(maxEventBytes);
 }
@@ -73,9 +73,9 @@ async function openUnmeasured(
   try {
     const chunks = bodyChunks(c, pace);
     const { read, isArray } = await readUntil(chunks, maxEventBytes, (isArray) => isArray === true);
-    if (isArray !== true) return { event: concatBytes(...read), reservation };
+    if (isArray !== true) return { event: read, reservation };
     reservation.release();
-    return { array: chunksAfter(read, chunks) };
+    return { array: chunksAfter([read], chunks) };
   } finally {
     release();
   }
@@ -86,19 +86,17 @@ async function readUntil(
   chunks: BodyChunks,
   maxBytes: number,
   isEnough: (isArray: boolean | undefined) => boolean,
-): Promise<{ readonly read: readonly Uint8Array[]; readonly isArray: boolean | undefined }> {
-  const read: Uint8Array[] = [];
-  let length = 0;
+): Promise<{ readonly read: Uint8Array; readonly isArray: boolean | undefined }> {
+  const read = new GrowingBytes(maxBytes);
   let isArray: boolean | undefined;
   for (let chunk = await chunks.next(); chunk; chunk = await chunks.next()) {
-    read.push(chunk);
-    length += chunk.length;
+    read.add(chunk);
     isArray ??= beginsArray(chunk);
     if (isEnough(isArray)) break;
-    if (length > maxBytes) {
+    if (read.length > maxBytes) {
       chunks.release();
       throw tooLarge(maxBytes);
     }
   }
-  return { read, isArray };
+  return { read: read.take(), isArray };
 }

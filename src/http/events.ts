@@ -99,7 +99,7 @@ class EventRoutes {
         reservation,
         ...(idempotencyKey !== undefined && { idempotencyKey }),
       });
-      await this.#receipts.wait(event, wanted, c.req.raw.signal);
+      await this.#receipts.wait(event, wanted, c.req.raw);
       const form = { alg, isMinimal, wanted };
       const { text, isPending } = await this.#receipts.format(event, form, head?.checkpoint);
       if (!created && !isPending) return respond(c, text, isMinimal ? KNOWN_MINIMAL : KNOWN);
@@ -129,7 +129,7 @@ class EventRoutes {
     const principal = await chargedCallerOf(c, this.#write, route);
     const { alg, wanted } = this.#formOf(queryOf(c, [...WANTED_KEYS, 'alg']), c);
     const event = await this.#find(c, principal, route);
-    await this.#receipts.wait(event, wanted, c.req.raw.signal);
+    await this.#receipts.wait(event, wanted, c.req.raw);
     const { text, isPending } = await this.#receipts.format(event, { alg, isMinimal: false, wanted });
     noteRead(this.#vault, accessOf(principal, route, []), [event]);
     return respond(c, text, isPending ? READ_PENDING : READ);

@@ -36,6 +36,8 @@ export class OwnHeads {
   readonly #origin: string;
   readonly #verifiers: readonly Verifier[];
   readonly #opened = new Map<string, OwnHead>();
+  /** The same by the very array, which nobody writes to: those of a round share one. */
+  readonly #ofArray = new WeakMap<Uint8Array, OwnHead>();
 
   constructor({ log, policy, verifier, otherVerifiers = [] }: Site) {
     this.policy = parsePolicy(encodeUtf8(policy));
@@ -45,6 +47,14 @@ export class OwnHeads {
 
   /** Throws `storage_failed` if the note is not a checkpoint of this log, signed by its key, or has a false line. */
   open(note: Uint8Array): OwnHead {
+    const known = this.#ofArray.get(note);
+    if (known) return known;
+    const head = this.#open(note);
+    this.#ofArray.set(note, head);
+    return head;
+  }
+
+  #open(note: Uint8Array): OwnHead {
     try {
       const key = decodeUtf8(note);
       const opened = this.#opened.get(key);

@@ -1,8 +1,7 @@
 /** For whoever keeps the process running: is it alive, and may it be sent entries. Queries are ignored. */
 
 import type { Hono } from 'hono';
-import { NewelError } from '../errors.ts';
-import { respondError } from './problems.ts';
+import { respondProblem } from './problems.ts';
 import { respondJson } from './respond.ts';
 import { addRoute } from './route.ts';
 import { refusalOf, type Site } from './site.ts';
@@ -13,8 +12,15 @@ export function addHealthRoutes(app: Hono, site: Site): void {
     const witnesses = witnessesOf(site);
     const refusal = refusalOf(site);
     if (!refusal) return respondJson(c, { status: 'ready', ...witnesses }, 'none');
-    const error = refusal.code === 'not_ready' ? refusal : new NewelError('storage_failed', NOT_READY);
-    return respondError(c, site, error, { members: witnesses });
+    // No failure of the request: what stopped the log is told when it stops, not to every probe.
+    const isToBegin = refusal.code === 'not_ready';
+    return respondProblem(
+      c,
+      site,
+      isToBegin ? 'not_ready' : 'storage_failed',
+      isToBegin ? refusal.message : NOT_READY,
+      { members: witnesses },
+    );
   });
 }
 

@@ -9,7 +9,7 @@
  * never taken for one, wherever a wrong bracket has it cut. It is refused where it is wrong: what came before has come.
  */
 
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
 import { NewelError } from '../errors.ts';
 import { parseJson } from '../formats/json.ts';
 import { decodeUtf8 } from '../formats/text.ts';
@@ -35,11 +35,11 @@ export class JsonItems implements Splitter {
   #inString = false;
   #escaped = false;
   /** Of the element that has begun. */
-  #parts: Uint8Array[] = [];
-  #length = 0;
+  readonly #item: GrowingBytes;
 
   constructor(maxItemBytes: number) {
     this.#maxItemBytes = maxItemBytes;
+    this.#item = new GrowingBytes(maxItemBytes);
   }
 
   /** Throws `malformed`, and `too_large` for an element that is: what cannot be parsed cannot be passed over. */
@@ -98,18 +98,15 @@ export class JsonItems implements Splitter {
   }
 
   #keep(part: Uint8Array): void {
-    this.#length += part.length;
-    if (this.#length > this.#maxItemBytes) {
+    if (this.#item.length + part.length > this.#maxItemBytes) {
       const most = this.#maxItemBytes;
       throw new NewelError('too_large', `an element of the array has more than ${most} bytes`);
     }
-    if (part.length > 0) this.#parts.push(part);
+    this.#item.add(part);
   }
 
   #take(): Uint8Array {
-    const bytes = this.#parts.length === 1 ? this.#parts[0]! : concatBytes(...this.#parts);
-    this.#parts = [];
-    this.#length = 0;
+    const bytes = this.#item.take();
     parseJson(decodeUtf8(bytes));
     return bytes;
   }

@@ -151,10 +151,11 @@ async function bind(server: Server, host: string, wanted: number, tryNextPorts: 
 }
 
 function whyNotBound(code: unknown, host: string, first: number, last: number): string {
-  if (code !== 'EADDRINUSE') return `cannot listen on port ${last} of ${host}`;
+  if (code !== 'EADDRINUSE')
+    return `cannot listen on port ${last} of ${host}: choose an address of this machine, and a port that this user may have`;
   return first === last
-    ? `port ${first} of ${host} is taken`
-    : `ports ${first} to ${last} of ${host} are all taken`;
+    ? `port ${first} of ${host} is taken: end what has it, or listen elsewhere`
+    : `ports ${first} to ${last} of ${host} are all taken: end what has one, or listen elsewhere`;
 }
 
 function bindOnce(server: Server, host: string, port: number): Promise<number> {

@@ -5,19 +5,20 @@
  *                             of the same tree cannot be said yet · 409 the evidence that both cannot be
  *   GET  /v1/heads/<SHA-256 of the origin, hex>     → ours · 404
  *
- * Anybody may ask: what counts is the log's signature. What is refused is refused before its body is read, where that
- * can be known: by the rate of its sender, by what is under way, then by its length.
+ * Anybody may ask: what counts is the log's signature. Before a body is read it is refused by the rate of its sender and
+ * by its declared length; how much is under way at once is bounded, of a network and of all (`upload-room.ts`).
  */
 
 import type { Context, Hono } from 'hono';
 import { type ErrorCode, NewelError, RateLimitedError } from '../errors.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { type HeadAnswer, type Heads, MAX_POSTED_BYTES } from '../monitor/heads.ts';
-import { BodyRoom, type BodyRoomLimits } from './body-room.ts';
+import { clientNetworkOf } from './public-rate.ts';
 import { CACHE, initOf, JSON_TYPE, PROBLEM, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
 import { type Handler, signalled } from './route.ts';
 import type { AnsweredRequest } from './signals.ts';
-import { incomingOf, queryOf } from './target.ts';
+import { queryOf } from './target.ts';
+import { UploadRoom, type UploadRoomLimits } from './upload-room.ts';
 
 export interface GossipSite {
   readonly heads: Heads;
@@ -27,7 +28,15 @@ export interface GossipSite {
   readonly onError: (error: unknown) => void;
 }
 
-const BODIES: BodyRoomLimits = { maxRequests: 256, maxBytes: 4 * 2 ** 20, maxBodyBytes: MAX_POSTED_BYTES };
+/** A comparison may take two seconds, and a network's heads a quarter of the places meanwhile, and of the bytes. */
+const BODIES: UploadRoomLimits = {
+  maxRequests: 256,
+  maxRequestsEach: 64,
+  maxBytes: 16 * 2 ** 20,
+  maxWaiting: 256,
+  maxWaitingEach: 64,
+  maxBodyBytes: MAX_POSTED_BYTES,
+};
 const ORIGIN_HASH = /^[0-9a-f]{64}$/;
 const ANSWER_HEADERS = { 'Cache-Control': CACHE.none, ...PUBLIC_HEADERS } as const;
 const CONSISTENT = initOf(200, { 'Content-Type': TEXT, ...ANSWER_HEADERS });
@@ -45,15 +54,17 @@ export function addGossipRoutes(app: Hono, site: GossipSite): void {
     };
     app.on(method, path, site.onRequest ? signalled(handle, path, site.onRequest) : handle);
   };
-  const room = new BodyRoom(BODIES);
+  const room = new UploadRoom(BODIES);
   add('POST', '/v1/heads', (c) => postHead(c, site.heads, room));
   add('GET', '/v1/heads/:origin', (c) => showHead(c, site.heads));
 }
 
-async function postHead(c: Context, heads: Heads, room: BodyRoom): Promise<Response> {
-  const poster = heads.admit(incomingOf(c.env)?.socket.remoteAddress);
+async function postHead(c: Context, heads: Heads, room: UploadRoom): Promise<Response> {
+  const poster = heads.admit(clientNetworkOf(c));
   queryOf(c, []);
-  return respondAnswer(c, await room.run(c, poster, (body) => heads.takePosted(body, poster)));
+  const answer = await room.run(c, (body) => heads.takePosted(body, poster));
+  if (!answer) throw new NewelError('queue_full', 'more is under way than is taken at a time');
+  return respondAnswer(c, answer);
 }
 
 function respondAnswer(c: Context, answer: HeadAnswer): Response {

@@ -8,7 +8,7 @@
  * Whether a line is JSON is for its parser to say. One that is too long is passed over without being held.
  */
 
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
 import { NewelError } from '../errors.ts';
 import { isWhiteSpace } from './json-body.ts';
 import type { Element, Splitter } from './splitter.ts';
@@ -18,11 +18,12 @@ const LF = 0x0a;
 export class NdjsonLines implements Splitter {
   readonly #maxLineBytes: number;
   /** Of the line that has begun; nothing once it is too long. */
-  #parts: Uint8Array[] = [];
+  readonly #line: GrowingBytes;
   #length = 0;
 
   constructor(maxLineBytes: number) {
     this.#maxLineBytes = maxLineBytes;
+    this.#line = new GrowingBytes(maxLineBytes);
   }
 
   *push(chunk: Uint8Array): Generator<Element, void> {
@@ -41,20 +42,19 @@ export class NdjsonLines implements Splitter {
 
   #keep(part: Uint8Array): void {
     this.#length += part.length;
-    if (this.#length > this.#maxLineBytes) this.#parts = [];
-    else if (part.length > 0) this.#parts.push(part);
+    if (this.#length > this.#maxLineBytes) this.#line.clear();
+    else this.#line.add(part);
   }
 
   /** The line that has ended, unless it is blank. */
   *#take(): Generator<Element, void> {
-    const parts = this.#parts;
+    const body = this.#line.take();
     const isTooLong = this.#length > this.#maxLineBytes;
-    this.#parts = [];
     this.#length = 0;
     if (isTooLong) {
       yield { error: new NewelError('too_large', `the line has more than ${this.#maxLineBytes} bytes`) };
-    } else if (!parts.every((part) => part.every(isWhiteSpace))) {
-      yield { body: parts.length === 1 ? parts[0]! : concatBytes(...parts) };
+    } else if (!body.every(isWhiteSpace)) {
+      yield { body };
     }
   }
 }

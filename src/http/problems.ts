@@ -22,6 +22,7 @@ import { NoRoomError } from './answer-room.ts';
 import { BatchesFullError, BatchTooLargeError } from './batch-limits.ts';
 import { CACHE, initOf, NOSNIFF, PROBLEM, PUBLIC_HEADERS, respond } from './respond.ts';
 import type { Site } from './site.ts';
+import { UploadsFullError } from './upload-room.ts';
 
 export interface Problem {
   readonly status: number;
@@ -149,7 +150,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, Problem>> = {
   queue_full: {
     status: 503,
     title: 'Queue full',
-    help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more batches or large answers are under way than are held at a time; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
+    help: 'More entries are waiting to be sequenced than the log holds in memory, or one token is sending more at a time than its share, or more batches, lines of witnesses or large answers are under way than are held at a time; “limit” and “unit” say which bound was met. Nothing was stored. Send the request again after the seconds in “Retry-After”, with growing pauses.',
     headers: { 'Retry-After': '1' },
   },
   not_ready: {
@@ -238,7 +239,7 @@ export function respondError(
 
 /** What an error carries beside its code. */
 export function membersOf(error: NewelError): Record<string, unknown> {
-  if (error instanceof QueueFullError || error instanceof NoRoomError) {
+  if (error instanceof QueueFullError || error instanceof NoRoomError || error instanceof UploadsFullError) {
     return { limit: error.limit, unit: error.unit };
   }
   if (error instanceof BatchTooLargeError || error instanceof BatchesFullError) {
@@ -255,10 +256,12 @@ export function membersOf(error: NewelError): Record<string, unknown> {
   return {};
 }
 
-/** A log that has stopped throws the same error at everyone. */
+/** What fails for many throws them the same error. */
 const reported = new WeakSet<object>();
 
 function report(site: Site, error: unknown): void {
+  // Why it stopped is the log's own to tell, and told when it does.
+  if (error !== undefined && error === site.log.refusal) return;
   if (typeof error === 'object' && error !== null) {
     if (reported.has(error)) return;
     reported.add(error);

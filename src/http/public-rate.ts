@@ -6,6 +6,7 @@
 import { BlockList, isIPv4 } from 'node:net';
 import type { Context } from 'hono';
 import { RateLimitedError } from '../errors.ts';
+import { ipNetworkOf } from '../formats/ip-network.ts';
 import { incomingOf } from './target.ts';
 
 export interface PerSecond {
@@ -35,16 +36,19 @@ export class PublicRate {
     this.#all = { level: BURST_S * perSecond.all, atMs: performance.now() };
   }
 
-  /** Without a `network`, whose share cannot be told, what all may take counts alone. Throws `rate_limited`. */
-  take(network: string | undefined): void {
+  /**
+   * Takes `count` where one is left; what is taken beyond that is waited for afterwards. Without a `network`, whose share
+   * cannot be told, what all may take counts alone. Throws `rate_limited`.
+   */
+  take(network: string | undefined, count = 1): void {
     const { each, all } = this.#perSecond;
     const nowMs = performance.now();
     const bucket = network === undefined ? undefined : this.#bucketOf(network, nowMs);
     fill(this.#all, all, nowMs);
     if (bucket && bucket.level < 1) throw this.#limited(bucket, each);
     if (this.#all.level < 1) throw this.#limited(this.#all, all);
-    if (bucket) bucket.level -= 1;
-    this.#all.level -= 1;
+    if (bucket) bucket.level -= count;
+    this.#all.level -= count;
   }
 
   #bucketOf(network: string, nowMs: number): Bucket {
@@ -62,14 +66,6 @@ export class PublicRate {
   }
 }
 
-/** The network that a request comes from; the same for all where there is no socket, or a proxy before it. */
-export function networkOf(c: Context): string {
-  const address = (incomingOf(c.env)?.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-  return isIPv4(address)
-    ? address.split('.').slice(0, 3).join('.')
-    : address.split(':').slice(0, 3).join(':');
-}
-
 /**
  * The network of whoever asks, `undefined` where that is not known: without a socket, and behind an address of this machine
  * or of a private network (RFC 1918, RFC 4193), which is a proxy's, for anybody.
@@ -77,7 +73,7 @@ export function networkOf(c: Context): string {
 export function clientNetworkOf(c: Context): string | undefined {
   const address = (incomingOf(c.env)?.socket.remoteAddress ?? '').replace(/^::ffff:|%.*$/g, '');
   if (address === '' || NEARBY.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')) return undefined;
-  return networkOf(c);
+  return ipNetworkOf(address);
 }
 
 const NEARBY = new BlockList();

@@ -74,15 +74,18 @@ export class Receipts {
     return { text, isPending };
   }
 
-  /** Waits, as long as it was asked for, until the leaf is witnessed. */
+  /**
+   * Waits, as long as it was asked for, until the leaf is witnessed. `request` ends that where its client is gone; its
+   * signal is made by asking for it, so only who waits does.
+   */
   async wait(
     { leafIndex }: Pick<StoredEvent, 'leafIndex'>,
     wanted: Wanted,
-    signal?: AbortSignal,
+    request?: { readonly signal: AbortSignal },
   ): Promise<void> {
     if (wanted.level !== 'witnessed') return;
     const { log } = this.#site;
-    await log.whenWitnessed(leafIndex, wanted.waitMs, signal);
+    await log.whenWitnessed(leafIndex, wanted.waitMs, request?.signal);
     // What has stopped for good makes no more promises; the event may be sent again.
     if (log.failure) throw log.failure;
   }

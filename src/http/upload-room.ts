@@ -5,18 +5,23 @@
  *   more of one network than it may have      its oldest goes
  *   more than there is room for               the oldest of the network that has most of them goes
  *   more bytes than there is room for         the oldest of the network that holds most of them goes
+ *
+ * A whole body is never cut off: it is answered, or refused where there are more than may be, of its network or of all.
  */
 
 import type { Context } from 'hono';
-import { concatBytes } from '../core/bytes.ts';
+import { GrowingBytes } from '../core/growing-bytes.ts';
+import { NewelError } from '../errors.ts';
 import { declaredLength, tooLarge } from './body.ts';
-import { bodyChunks, cappedChunks } from './body-chunks.ts';
+import { type BodyChunks, bodyChunks, cappedChunks } from './body-chunks.ts';
 import { clientNetworkOf } from './public-rate.ts';
 
 export interface UploadRoomLimits {
-  /** With whole bodies. */
+  /** With whole bodies, */
   readonly maxRequests: number;
-  /** Of bodies, whole or not. */
+  /** and those of one network, where it is known; as many as of all unless said. */
+  readonly maxRequestsEach?: number;
+  /** That are held for bodies, whole or not. */
   readonly maxBytes: number;
   /** Bodies that may be waited for, */
   readonly maxWaiting: number;
@@ -29,11 +34,21 @@ export interface UploadRoomLimits {
 /** A body that is waited for. */
 interface Upload {
   readonly network: string;
-  readonly chunks: Uint8Array[];
-  bytes: number;
-  readonly cut: () => void;
-  /** Resolves when it is cut off. */
-  readonly isCut: Promise<typeof CUT>;
+  readonly body: GrowingBytes;
+  /** Ends the wait for the next piece. */
+  cut: () => void;
+}
+
+/** There is no room for the request, or not any more. Try again in a moment. */
+export class UploadsFullError extends NewelError {
+  override name = 'UploadsFullError';
+  readonly limit: number;
+  readonly unit = 'requests';
+
+  constructor(limit: number) {
+    super('queue_full', `more is under way than the ${limit} requests that are taken at a time`);
+    this.limit = limit;
+  }
 }
 
 const CUT: unique symbol = Symbol('cut');
@@ -44,6 +59,8 @@ export class UploadRoom {
   readonly #limits: UploadRoomLimits;
   /** The oldest first. */
   readonly #waiting = new Set<Upload>();
+  /** With whole bodies, by network; no network that has none. */
+  readonly #requestsOf = new Map<string, number>();
   #requests = 0;
   #bytes = 0;
 
@@ -56,30 +73,44 @@ export class UploadRoom {
    * `malformed` as bodies do, and what `call` throws.
    */
   async run<T>(c: Context, call: (body: Uint8Array) => Promise<T>): Promise<T | undefined> {
-    const { maxBodyBytes, maxRequests } = this.#limits;
-    declaredLength(c, maxBodyBytes);
-    const upload = this.#enter(clientNetworkOf(c) ?? UNKNOWN);
+    const body = new GrowingBytes(declaredLength(c, this.#limits.maxBodyBytes));
+    const upload = this.#enter(clientNetworkOf(c) ?? UNKNOWN, body);
     if (!(await this.#read(c, upload))) return undefined;
-    this.#requests += 1;
+    const { heldBytes } = body;
     try {
-      if (this.#requests > maxRequests) return undefined;
-      return await call(concatBytes(...upload.chunks));
+      if (!this.#hasPlace(upload.network)) return undefined;
+      this.#count(upload.network, 1);
+      try {
+        return await call(body.take());
+      } finally {
+        this.#count(upload.network, -1);
+      }
     } finally {
-      this.#requests -= 1;
-      this.#bytes -= upload.bytes;
+      this.#bytes -= heldBytes;
     }
   }
 
-  #enter(network: string): Upload {
+  #hasPlace(network: string): boolean {
+    const { maxRequests, maxRequestsEach = maxRequests } = this.#limits;
+    if (this.#requests >= maxRequests) return false;
+    return network === UNKNOWN || (this.#requestsOf.get(network) ?? 0) < maxRequestsEach;
+  }
+
+  #count(network: string, more: 1 | -1): void {
+    this.#requests += more;
+    const requests = (this.#requestsOf.get(network) ?? 0) + more;
+    if (requests > 0) this.#requestsOf.set(network, requests);
+    else this.#requestsOf.delete(network);
+  }
+
+  #enter(network: string, body: GrowingBytes): Upload {
     const { maxWaiting, maxWaitingEach } = this.#limits;
     if (network !== UNKNOWN) {
       const own = [...this.#waiting].filter((upload) => upload.network === network);
       if (own.length >= maxWaitingEach) this.#drop(own[0]!);
     }
     if (this.#waiting.size >= maxWaiting) this.#drop(this.#oldestOfMost(() => 1)!);
-    let cut = (): void => {};
-    const isCut = new Promise<typeof CUT>((resolve) => (cut = () => resolve(CUT)));
-    const upload: Upload = { network, chunks: [], bytes: 0, cut, isCut };
+    const upload: Upload = { network, body, cut: () => {} };
     this.#waiting.add(upload);
     return upload;
   }
@@ -87,24 +118,25 @@ export class UploadRoom {
   /** Returns whether the body is there, whole; then it is waited for no more, and cannot be cut off. */
   async #read(c: Context, upload: Upload): Promise<boolean> {
     const { maxBytes, maxBodyBytes } = this.#limits;
-    const body = bodyChunks(c);
-    const capped = cappedChunks(body, maxBodyBytes, () => tooLarge(maxBodyBytes));
+    const { body } = upload;
+    const chunks = bodyChunks(c);
+    const capped = cappedChunks(chunks, maxBodyBytes, () => tooLarge(maxBodyBytes));
     try {
       for (;;) {
-        const chunk = await Promise.race([upload.isCut, capped.next()]);
+        const chunk = await nextUnlessCut(upload, capped);
         if (chunk === CUT || !this.#waiting.has(upload)) return false;
         if (!chunk) return this.#waiting.delete(upload);
-        while (this.#bytes + chunk.length > maxBytes) {
-          const victim = this.#oldestOfMost(({ bytes }) => bytes);
+        const more = body.heldBytesWith(chunk.length) - body.heldBytes;
+        while (this.#bytes + more > maxBytes) {
+          const victim = this.#oldestOfMost((other) => other.body.heldBytes);
           if (!victim || victim === upload) return false;
           this.#drop(victim);
         }
-        upload.chunks.push(chunk);
-        upload.bytes += chunk.length;
-        this.#bytes += chunk.length;
+        body.add(chunk);
+        this.#bytes += more;
       }
     } finally {
-      body.release();
+      chunks.release();
       this.#drop(upload);
     }
   }
@@ -112,8 +144,8 @@ export class UploadRoom {
   /** Waits for it no more, if it is still waited for. */
   #drop(upload: Upload): void {
     if (!this.#waiting.delete(upload)) return;
-    this.#bytes -= upload.bytes;
-    upload.chunks.length = 0;
+    this.#bytes -= upload.body.heldBytes;
+    upload.body.clear();
     upload.cut();
   }
 
@@ -131,4 +163,12 @@ export class UploadRoom {
     for (const entry of networks.values()) if (!most || entry.weight > most.weight) most = entry;
     return most?.oldest;
   }
+}
+
+/** The next piece; `CUT` where the upload is cut off before. Each wait is a promise of its own: none outlives its piece. */
+function nextUnlessCut(upload: Upload, chunks: BodyChunks): Promise<Uint8Array | undefined | typeof CUT> {
+  return new Promise((resolve, reject) => {
+    upload.cut = () => resolve(CUT);
+    chunks.next().then(resolve, reject);
+  });
 }

@@ -16,4 +16,6 @@ export interface WriteSite {
   readonly batchLimits?: Partial<BatchLimits>;
   /** A log of events has one, a log of opaque entries none. */
   readonly vault?: Vault;
+  /** What `GET /metrics` answers, as Prometheus reads it; without it there is no such route. */
+  readonly readMetrics?: () => Promise<string>;
 }

@@ -53,8 +53,11 @@ export class Gathered {
     this.#fresh.clear();
   }
 
-  /** Whether any of the lines is new. */
-  add(lines: readonly NoteSignature[]): boolean {
+  /**
+   * Whether any of the lines is new. Of those that were asked for, one that says the same time as before is fresh as well:
+   * the witness has just said it.
+   */
+  add(lines: readonly NoteSignature[], areAsked = false): boolean {
     let isNew = false;
     for (const line of lines) {
       const key = `${line.name} ${line.keyId}`;
@@ -69,6 +72,8 @@ export class Gathered {
         this.#last.set(key, line);
         this.#fresh.add(key);
         isNew = true;
+      } else if (areAsked && timeS === timestampOf(last)) {
+        this.#fresh.add(key);
       }
     }
     return isNew;

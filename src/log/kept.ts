@@ -42,7 +42,7 @@ const THINNED_AT_ONCE = 64;
 /** Witnessed marks that are followed at once, looking for one whose checkpoint serves. */
 const MARKS_AT_ONCE = 16;
 
-export function slotRow(slot: Slot, kept: KeptCheckpoint): Row {
+export function slotRow(slot: Slot | 'shown', kept: KeptCheckpoint): Row {
   return { key: slotKey(slot), value: formatKept(kept) };
 }
 
@@ -51,7 +51,7 @@ export function keptRow(size: number, kept: KeptCheckpoint): Row {
 }
 
 /** What the slot holds, or `undefined`. */
-export async function readSlot(store: Store, slot: Slot): Promise<KeptCheckpoint | undefined> {
+export async function readSlot(store: Store, slot: Slot | 'shown'): Promise<KeptCheckpoint | undefined> {
   const [value] = await store.getMany([slotKey(slot)]);
   return value && parseKept(value);
 }

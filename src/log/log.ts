@@ -24,7 +24,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Guard, GuardedHead } from './guard.ts';
 import { formatIdentity, type Identity } from './identity.ts';
 import { CACHED_TILES, POOL_LIMITS, PUBLISH_INTERVAL_MS, REPUBLISH_INTERVAL_MS } from './limits.ts';
-import type { Companions, PoolLimits, Reservation, ReserveOptions, RoundShare } from './pool.ts';
+import type { Companions, PoolLimits, Queued, Reservation, ReserveOptions, RoundShare } from './pool.ts';
 import {
   type KeptCheckpoint,
   type Publication,
@@ -93,6 +93,8 @@ export interface Log {
   readonly accepting: boolean;
   /** Why it would not be; `undefined` where it would. */
   readonly refusal: NewelError | undefined;
+  /** What waits for a round, or has room reserved. */
+  readonly queued: Queued;
 
   /** Why it has stopped for good, if it has. */
   readonly failure: NewelError | undefined;
@@ -153,7 +155,10 @@ export interface Log {
   whenWitnessed(index: number, waitMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Whoever waits for that is told that it is not. */
   endWaits(): void;
-  /** How far the newest checkpoint with leaf `index` is from being witnessed; `undefined` where nobody is to witness it. */
+  /**
+   * How far leaf `index` is from being witnessed, by the best of the checkpoints with it whose lines are remembered;
+   * `undefined` where nobody is to witness it.
+   */
   wantingOf(index: number): Wanting | undefined;
   /** Adds lines that were verified to the kept checkpoint of that size; `false` where there is none. */
   addLines(size: number, lines: readonly NoteSignature[]): Promise<boolean>;
@@ -247,7 +252,7 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     proveCompanions,
     onSignal,
   });
-  const { head, edge, published, held, provedRounds, acceptedClock } = recovered;
+  const { head, edge, published, held, stored, provedRounds, acceptedClock } = recovered;
 
   const limits = options.limits ?? POOL_LIMITS;
   const sequencer = new Sequencer({
@@ -271,6 +276,8 @@ export async function openLog(options: OpenOptions): Promise<Log> {
     clock,
     slots,
     held,
+    stored,
+    published,
     asking: options.asking,
     ride: (batch) => sequencer.ride(batch),
     onSignal,
@@ -320,13 +327,16 @@ export async function openLog(options: OpenOptions): Promise<Log> {
       return publisher.published;
     },
     get checkpoint() {
-      return witnessed.strongest(publisher.published);
+      return witnessed.shown(publisher.published);
     },
     get accepting() {
       return sequencer.accepting;
     },
     get refusal() {
       return sequencer.refusal;
+    },
+    get queued() {
+      return sequencer.queued;
     },
     get failure() {
       return sequencer.failure;

@@ -21,8 +21,13 @@ export interface PoolLimits {
   readonly maxQueueBytes: number;
 }
 
+export interface Queued {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
 /** Room over the limits of the queue, for what the log has to say itself: however full it is, that waits for nobody. */
-export const OWN_ROOM: { readonly entries: number; readonly bytes: number } = { entries: 64, bytes: 2 ** 20 };
+export const OWN_ROOM: Queued = { entries: 64, bytes: 2 ** 20 };
 const NO_ROOM = { entries: 0, bytes: 0 };
 
 /** The queue is full: `limit` of `unit`. Try again in a moment. */
@@ -88,12 +93,16 @@ export class Group<Head> {
 export class Pool<Head> {
   readonly #limits: PoolLimits;
   #groups: Group<Head>[] = [];
-  /** Entries and bytes that are reserved or wait; a round under way is no longer counted. */
   #queuedEntries = 0;
   #queuedBytes = 0;
 
   constructor(limits: PoolLimits) {
     this.#limits = limits;
+  }
+
+  /** What is reserved or waits; a round under way is no longer counted. */
+  get queued(): Queued {
+    return { entries: this.#queuedEntries, bytes: this.#queuedBytes };
   }
 
   get isEmpty(): boolean {

@@ -59,6 +59,8 @@ export interface Proven {
   readonly published: Publication;
   /** What the slots beside `none` hold, where that meets the policy as it is now. */
   readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
+  /** What they hold under any policy, and what was shown beside them: no smaller tree is shown again. */
+  readonly stored: Readonly<Partial<Record<WitnessedSlot | 'shown', Publication>>>;
   /** How many rounds were re-played. */
   readonly provedRounds: number;
   readonly guarded: GuardedHead;
@@ -101,13 +103,16 @@ async function prove(parts: StoredParts): Promise<Proven> {
   if (!found) throw damaged(last.round, 'the published checkpoint is missing');
   const { publication: published } = found;
   const held: Partial<Record<WitnessedSlot, Publication>> = {};
-  for (const slot of WITNESSED_SLOTS) {
-    const policy = parts.policies?.[slot];
-    if (!policy || policy.quorum === 'none') continue;
-    const verifiers = [verifier, ...(parts.witnessVerifiers ?? [])];
-    const stored = await provePublication(store, slot, verifiers, identity.origin, last);
+  const stored: Partial<Record<WitnessedSlot | 'shown', Publication>> = {};
+  const verifiers = [verifier, ...(parts.witnessVerifiers ?? [])];
+  for (const slot of [...WITNESSED_SLOTS, 'shown'] as const) {
+    const found = await provePublication(store, slot, verifiers, identity.origin, last);
+    if (!found) continue;
+    stored[slot] = found.publication;
+    const policy = slot === 'shown' ? undefined : parts.policies?.[slot];
     // Under another policy it was met; under this one it is to be met anew.
-    if (stored && isMetBy(policy, stored.signatures)) held[slot] = stored.publication;
+    if (policy && policy.quorum !== 'none' && isMetBy(policy, found.signatures))
+      held[slot as WitnessedSlot] = found.publication;
   }
 
   const { round, size, root, timeMs } = last;
@@ -118,6 +123,7 @@ async function prove(parts: StoredParts): Promise<Proven> {
     edge,
     published,
     held,
+    stored,
     provedRounds,
     guarded,
   };
@@ -144,7 +150,7 @@ function openStored(
 /** What a slot holds: ours, no larger than the signed head, and a head of this very tree. */
 async function provePublication(
   store: Store,
-  slot: Slot,
+  slot: Slot | 'shown',
   verifiers: readonly Verifier[],
   origin: string,
   last: StoredRound,

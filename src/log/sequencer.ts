@@ -18,7 +18,7 @@ import type { Batch, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
 import type { Edge } from './edge.ts';
 import type { Guard } from './guard.ts';
-import type { PooledEntry, PoolLimits, Reservation, ReserveOptions } from './pool.ts';
+import type { PooledEntry, PoolLimits, Queued, Reservation, ReserveOptions } from './pool.ts';
 import { type Group, Pool } from './pool.ts';
 import { ProvedMark } from './proved-mark.ts';
 import { makeRound, type Round } from './round.ts';
@@ -62,6 +62,8 @@ export class Sequencer {
   #revealed: SignedHead;
   #recordHash: Uint8Array;
   #failure: NewelError | undefined;
+  /** The same for all that come too late: it is no failure of each. */
+  readonly #shutDown = new NewelError('storage_failed', 'the log is shutting down');
   #state: 'held' | 'open' | 'closing' | 'closed';
   #running: Promise<void> | undefined;
   readonly #mark: ProvedMark;
@@ -91,6 +93,11 @@ export class Sequencer {
 
   get accepting(): boolean {
     return this.#failure === undefined && this.#state === 'open';
+  }
+
+  /** What waits for a round. */
+  get queued(): Queued {
+    return this.#pool.queued;
   }
 
   /** Writes from now on. */
@@ -239,7 +246,7 @@ export class Sequencer {
 
   #refusal(): NewelError {
     if (this.#failure) return this.#failure;
-    return this.#state === 'held' ? notReady() : shuttingDown();
+    return this.#state === 'held' ? notReady() : this.#shutDown;
   }
 }
 
@@ -253,8 +260,4 @@ function notReady(): NewelError {
     'not_ready',
     'the log reads only: its witnesses have not agreed yet that it may go on',
   );
-}
-
-function shuttingDown(): NewelError {
-  return new NewelError('storage_failed', 'the log is shutting down');
 }

@@ -10,17 +10,18 @@
  */
 
 import { equalBytes } from '../core/bytes.ts';
-import { parseCheckpoint } from '../formats/checkpoint.ts';
 import { type NoteSignature, parseNote } from '../formats/note.ts';
 import { isQuorumMet, missingWitnesses, type Policy, witnessOf } from '../formats/tlog-policy.ts';
 import { witnessedKey } from '../storage/keys.ts';
 import type { Row, Store } from '../storage/store.ts';
 import type { Clock } from './clock.ts';
-import { Gathered, timestampOf } from './gathered.ts';
+import { type Gathered, timestampOf } from './gathered.ts';
+import { GatheredHeads } from './gathered-heads.ts';
 import { keptRow, type Publication, readKept, slotRow } from './kept.ts';
 import type { Listener } from './signals.ts';
 import { type AskCall, type HeadToCosign, SlotAsking, type SlotPolicy } from './slot-asking.ts';
 import { witnessSizesRow } from './witness-sizes.ts';
+import { Shown } from './shown.ts';
 import { isMetBy, witnessesIn, WITNESSED_SLOTS, type WitnessedSlot } from './slots.ts';
 
 /** Whoever asks the witnesses of a log. */
@@ -37,8 +38,11 @@ export interface WitnessedParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly slots: Readonly<Partial<Record<WitnessedSlot, SlotPolicy>>>;
-  /** What the slots hold. */
+  /** What the slots hold, under their policies. */
   readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
+  /** What was stored of them under any policy, and what was shown beside them. */
+  readonly stored: Readonly<Partial<Record<WitnessedSlot | 'shown', Publication>>>;
+  readonly published: Publication;
   readonly asking: Asking | undefined;
   /** Of the policy of the slot `fast`: under it its marks are kept. */
   readonly policyId: Uint8Array;
@@ -61,21 +65,22 @@ interface Waiter {
 
 /** How far ahead of our clock a line's time may be. */
 const FUTURE_MS = 300_000;
-/** Heads whose lines are kept in memory. */
-const MAX_GATHERED = 64;
 
 export class Witnessed {
   readonly #parts: WitnessedParts;
   readonly #held: Map<WitnessedSlot, Publication>;
   readonly #askings = new Map<WitnessedSlot, SlotAsking>();
-  readonly #gathered = new Map<number, Gathered>();
+  readonly #shown: Shown;
+  readonly #heads: GatheredHeads;
+  /** Sizes that are looked at all the time: of the newest head, and of what each slot asks for. */
+  readonly #inUse = new Map<'newest' | WitnessedSlot, number>();
   readonly #waiters = new Set<Waiter>();
   /** Heads with lines that are not written yet. */
   #changed = new Set<Gathered>();
+  /** Those that a batch under way writes. */
+  #written: readonly Gathered[] = [];
   #writing: Promise<void> | undefined;
   #sizes: Uint8Array = new Uint8Array(0);
-  /** What was shown last, which nothing smaller follows: at first the largest that any slot holds. */
-  #shown: Publication | undefined;
   #stopped = false;
 
   constructor(parts: WitnessedParts) {
@@ -86,8 +91,15 @@ export class Witnessed {
         return held ? [[slot, held]] : [];
       }),
     );
-    this.#shown = [...this.#held.values()].toSorted((a, b) => b.size - a.size)[0];
-    const { asking, clock, slots } = parts;
+    this.#shown = new Shown(this.#held.size > 0 ? Object.values(parts.stored) : [], parts.published);
+    const { origin, store, policyId, asking, clock, slots } = parts;
+    this.#heads = new GatheredHeads({
+      origin,
+      store,
+      policyId,
+      held: () => [...this.#held.values()],
+      isInUse: (gathered) => this.#isInUse(gathered),
+    });
     if (!asking) return;
     for (const slot of WITNESSED_SLOTS) {
       const wanted = slots[slot];
@@ -96,11 +108,12 @@ export class Witnessed {
       const isMet = ({ size }: Publication): boolean => this.#isFresh(policy, size);
       const ask = (head: Publication): Promise<void> => {
         const onLines = (_: string, lines: readonly NoteSignature[]): void => this.#take(head.size, lines);
+        this.#inUse.set(slot, head.size);
         const text = textOf(head.checkpoint);
         return asking.ask(slot, { ...head, text }, { deadlineMs, enough: () => isMet(head), onLines });
       };
       const onUnmet = ({ size }: Publication): void => {
-        const { have, need } = this.#countOf(policy, this.#gathered.get(size));
+        const { have, need } = this.#countOf(policy, this.#heads.get(size));
         parts.onSignal({ event: 'unmet', slot, size, have, need });
       };
       const onFailure = (error: unknown): void => parts.onSignal({ event: 'asking_failed', slot, error });
@@ -112,26 +125,16 @@ export class Witnessed {
     return this.#held.get(slot);
   }
 
-  /**
-   * The publication of the strongest slot that has one. Where one begins to have some, it may hold a smaller tree than
-   * what was shown until then, `none`: that goes on being shown until it holds as much.
-   */
-  strongest(none: Publication): Publication {
-    const strongest = this.#held.get('public') ?? this.#held.get('fast');
-    if (!strongest) return (this.#shown = none);
-    if (this.#shown && strongest.size < this.#shown.size) return this.#shown;
-    return (this.#shown = strongest);
+  /** What `/checkpoint` shows; `none` is the newest publication. */
+  shown(none: Publication): Publication {
+    return this.#shown.of(this.#held, none);
   }
 
   /** A head that was published: its witnesses are asked. */
   offer(head: Publication): void {
     if (head.size === 0 || this.#stopped) return;
-    const known = this.#gathered.get(head.size);
-    if (known) {
-      known.renew(head);
-    } else {
-      this.#remember(this.#fromSlots(new Gathered(this.#parts.origin, head)));
-    }
+    this.#inUse.set('newest', head.size);
+    this.#heads.publish(head);
     for (const asking of this.#askings.values()) asking.offer(head);
   }
 
@@ -139,12 +142,17 @@ export class Witnessed {
    * Adds verified lines to the kept checkpoint of that size, and to the slots that still hold it; not those from the
    * future. Resolves when they are durable; `false` where there is no such checkpoint.
    */
-  async add(size: number, lines: readonly NoteSignature[]): Promise<boolean> {
+  async add(size: number, lines: readonly NoteSignature[], areAsked = false): Promise<boolean> {
     const untilS = (this.#parts.clock.now() + FUTURE_MS) / 1000;
-    const gathered = this.#gathered.get(size) ?? (await this.#load(size));
+    // At once where it is remembered: whoever asks looks right after whether there is enough.
+    const gathered = this.#heads.get(size) ?? (await this.#heads.find(size));
     if (!gathered) return false;
-    const isNew = gathered.add(lines.filter((line) => timestampOf(line) <= untilS));
-    if (isNew) this.#changed.add(gathered);
+    const inTime = lines.filter((line) => timestampOf(line) <= untilS);
+    if (gathered.add(inTime, areAsked)) {
+      this.#changed.add(gathered);
+      // Only where a line is new: what strangers repeat takes no place.
+      this.#heads.remember(gathered);
+    }
     await this.#write();
     return true;
   }
@@ -173,9 +181,9 @@ export class Witnessed {
     const policy = this.#parts.slots.fast?.policy;
     if (!policy || policy.quorum === 'none') return undefined;
     let best = this.#countOf(policy, undefined);
-    for (const size of this.#gathered.keys()) {
+    for (const size of this.#heads.sizes) {
       if (size <= index) continue;
-      const count = this.#countOf(policy, this.#gathered.get(size));
+      const count = this.#countOf(policy, this.#heads.get(size));
       if (count.have > best.have) best = count;
     }
     const reachable = this.#parts.asking?.reachable();
@@ -210,7 +218,7 @@ export class Witnessed {
   #take(size: number, lines: readonly NoteSignature[]): void {
     if (this.#stopped) return;
     // Only a failed write rejects, and the sequencer has told of it.
-    this.add(size, lines).catch(() => {});
+    this.add(size, lines, true).catch(() => {});
   }
 
   /** One batch after the other, each with all that was given until it began. */
@@ -227,6 +235,7 @@ export class Witnessed {
     await Promise.resolve();
     const changed = [...this.#changed].toSorted((a, b) => a.head.size - b.head.size);
     this.#changed.clear();
+    this.#written = changed;
     const puts: Row[] = [];
     const met = new Map<WitnessedSlot, Publication>();
     for (const gathered of changed) {
@@ -241,11 +250,14 @@ export class Witnessed {
       for (const [slot, publication] of this.#metBy(gathered)) met.set(slot, publication);
     }
     for (const [slot, publication] of met) puts.push(slotRow(slot, publication));
+    puts.push(...this.#shown.rowsFor(this.#held, new Map([...this.#held, ...met])));
     if (puts.length > 0) await this.#parts.ride({ puts: [...puts, ...this.#sizesRow()] });
+    this.#written = [];
     for (const [slot, publication] of met) {
       this.#held.set(slot, publication);
       this.#parts.onSignal({ event: 'published', slot, size: publication.size });
     }
+    this.#shown.changed();
     for (const waiter of this.#waiters) if (this.#covers(waiter.index)) waiter.resolve(true);
   }
 
@@ -276,7 +288,8 @@ export class Witnessed {
     return WITNESSED_SLOTS.flatMap((slot): [WitnessedSlot, Publication][] => {
       const policy = this.#parts.slots[slot]?.policy;
       if (!policy || policy.quorum === 'none') return [];
-      if (head.size < (this.#held.get(slot)?.size ?? 0)) return [];
+      const least = this.#held.get(slot) ?? this.#parts.stored[slot];
+      if (least && head.size < least.size) return [];
       if (!isMetBy(policy, last.values())) return [];
       const checkpoint = gathered.format(head.checkpoint, last, (line) => this.#isWanted(line));
       return [[slot, { ...head, checkpoint }]];
@@ -292,7 +305,7 @@ export class Witnessed {
 
   /** Whether the lines that came since the head was published last are enough. */
   #isFresh(policy: Policy, size: number): boolean {
-    const gathered = this.#gathered.get(size);
+    const gathered = this.#heads.get(size);
     return gathered !== undefined && isMetBy(policy, gathered.fresh);
   }
 
@@ -309,37 +322,10 @@ export class Witnessed {
     return WITNESSED_SLOTS.some((slot) => slots[slot] && witnessOf(slots[slot].policy, line) !== undefined);
   }
 
-  /** What was kept of that size before, and not remembered. */
-  async #load(size: number): Promise<Gathered | undefined> {
-    const { store } = this.#parts;
-    const kept = await readKept(store, size);
-    if (!kept) return undefined;
-    const [marked] = await store.getMany([witnessedKey(this.#parts.policyId, size)]);
-    const { root } = parseCheckpoint(textOf(kept.checkpoint));
-    // What a slot holds of that size is newer than what is kept.
-    const held = [...this.#held.values()].filter((publication) => publication.size === size);
-    const newest = held.toSorted((a, b) => b.timeMs - a.timeMs)[0] ?? { ...kept, size, root };
-    const gathered = this.#fromSlots(new Gathered(this.#parts.origin, newest, marked !== undefined));
-    gathered.kept = kept;
-    gathered.addStored(kept.checkpoint);
-    return this.#gathered.get(size) ?? this.#remember(gathered);
-  }
-
-  /** With the lines that slots of that size hold. */
-  #fromSlots(gathered: Gathered): Gathered {
-    for (const { size, checkpoint } of this.#held.values()) {
-      if (size === gathered.head.size) gathered.addStored(checkpoint);
-    }
-    return gathered;
-  }
-
-  #remember(gathered: Gathered): Gathered {
-    this.#gathered.set(gathered.head.size, gathered);
-    for (const size of this.#gathered.keys()) {
-      if (this.#gathered.size <= MAX_GATHERED) break;
-      this.#gathered.delete(size);
-    }
-    return gathered;
+  /** Not durable yet, or looked at all the time. */
+  #isInUse(gathered: Gathered): boolean {
+    if (this.#changed.has(gathered) || this.#written.includes(gathered)) return true;
+    return [...this.#inUse.values()].includes(gathered.head.size);
   }
 }
 

@@ -13,9 +13,9 @@ import { EMPTY_ROOT } from '../core/hash.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { proveConsistency, verifyConsistency } from '../core/proof.ts';
 import { readRoot } from '../core/tree.ts';
-import { type EvidenceBundle, FORK, ROLLBACK } from '../client/evidence-bundle.ts';
-import { headKeysOf, type LinedHead, readTrueLines } from '../client/head-lines.ts';
-import { type Rollback, rollbackAmong } from '../client/rollback-evidence.ts';
+import { type EvidenceBundle, FORK, ROLLBACK, type Sighting, sightingOf } from '../client/evidence-bundle.ts';
+import { formatKeyName, headKeysOf, type LinedHead, readTrueLines } from '../client/head-lines.ts';
+import { type Rollback, rollbackAmong, rollbacksAmong } from '../client/rollback-evidence.ts';
 import type { LogSource } from '../client/source.ts';
 import { openTree } from '../client/tree.ts';
 import { toTrust, type TrustInput } from '../client/trust.ts';
@@ -46,7 +46,7 @@ export interface TileSources {
   readonly b: LogSource;
 }
 
-const CONSISTENT: Comparison = { kind: 'consistent' };
+export const CONSISTENT: Comparison = { kind: 'consistent' };
 
 /**
  * Compares two heads whose signatures were verified. Where the larger one's source has not its tiles, the other's are
@@ -109,21 +109,37 @@ export function findRollback(heads: readonly HeadSeen[], trust: TrustInput): Evi
   return found && rollbackBundle(origin, found);
 }
 
+/**
+ * What the lines of a head contradict of known ones, all verified: that those contradict each other is not its fault. A
+ * pair of heads convicts every key that has gone back between them, so that there is one bundle for each pair that
+ * convicts somebody whom those before it do not.
+ */
+export function rollbacksWith<Head extends HeadSeen & LinedHead>(
+  origin: string,
+  known: readonly Head[],
+  head: Head,
+): EvidenceBundle[] {
+  const convicted = new Set<string>();
+  return known.flatMap((one) => {
+    const found = rollbacksAmong([one, head]);
+    const names = found.map(({ key }) => formatKeyName(key));
+    if (names.every((name) => convicted.has(name))) return [];
+    for (const name of names) convicted.add(name);
+    return [rollbackBundle(origin, found[0]!)];
+  });
+}
+
+function rollbackBundle(origin: string, { earlier, later }: Rollback<HeadSeen & LinedHead>): EvidenceBundle {
+  return { evidence: ROLLBACK, origin, ...pairOf(earlier.head, later.head) };
+}
+
 /** The bundle of two heads of one size, or what a bundle of two sizes has besides root and proof. */
 function forkBundle(origin: string, small: HeadSeen, large: HeadSeen): EvidenceBundle {
   return { evidence: FORK, origin, ...pairOf(small, large) };
 }
 
-/** The bundle of two lines that contradict each other. */
-export function rollbackBundle(
-  origin: string,
-  { earlier, later }: Rollback<HeadSeen & LinedHead>,
-): EvidenceBundle {
-  return { evidence: ROLLBACK, origin, ...pairOf(earlier.head, later.head) };
-}
-
 function pairOf(first: HeadSeen, second: HeadSeen): Pick<EvidenceBundle, 'heads' | 'seen'> {
-  const seen = [first, second].map(({ source, timeMs }) => ({ source, timeMs }));
+  const seen: Sighting[] = [first, second].map(({ source, timeMs }) => sightingOf(source, timeMs));
   return { heads: [first.checkpoint, second.checkpoint], seen };
 }
 

@@ -93,17 +93,27 @@ async function read(source: LogSource, tiles: VerifiedTiles, index: number, widt
 
 async function readBundle(source: LogSource, index: number, width: number): Promise<Uint8Array> {
   const path = formatTilePath({ kind: 'entries', index, width });
-  const bundle = await source.read(path);
+  const bundle = await readFile(source, { index, width });
   if (bundle) return bundle;
   // A log may drop a partial bundle once the full one exists (tlog-tiles, "Partial Tiles").
-  const full =
-    width < TILE_WIDTH
-      ? await source.read(formatTilePath({ kind: 'entries', index, width: TILE_WIDTH }))
-      : undefined;
+  const full = width < TILE_WIDTH ? await readFile(source, { index, width: TILE_WIDTH }) : undefined;
   if (!full) throw new NewelError('unreachable', `the log has no ${path}`);
   try {
     return entriesPrefix(full, width);
   } catch (cause) {
+    throw notABundle(index, width, cause);
+  }
+}
+
+async function readFile(
+  source: LogSource,
+  { index, width }: { readonly index: number; readonly width: number },
+): Promise<Uint8Array | undefined> {
+  try {
+    return await source.read(formatTilePath({ kind: 'entries', index, width }));
+  } catch (cause) {
+    // What is longer than any bundle is none.
+    if (!(cause instanceof NewelError) || cause.code !== 'too_large') throw cause;
     throw notABundle(index, width, cause);
   }
 }

@@ -4,13 +4,18 @@
  *
  *   log.example-bank-fork-1000-2000-5f1c0a9e.evidence.json       kind, the two sizes, the first hash digits of the bundle
  *
- * What is there counts: as long as a file of a log lies there, the log is convicted.
+ * What is there and convicts counts, whoever has put it there: as long as such a file lies there, the log is convicted.
  */
 
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EvidenceBundle, formatEvidenceBundle, parseEvidenceBundle } from '../client/evidence-bundle.ts';
+import {
+  type EvidenceBundle,
+  formatEvidenceBundle,
+  MAX_EVIDENCE_BYTES,
+  parseEvidenceBundle,
+} from '../client/evidence-bundle.ts';
 import type { Trust } from '../client/trust.ts';
 import { type VerifiedEvidence, verifyEvidenceBundle } from '../client/verify-evidence.ts';
 import { hashBytes } from '../core/hash.ts';
@@ -30,8 +35,9 @@ export interface KeptEvidence {
 
 /** The files of one log. */
 interface KeptOfLog {
+  /** That convict. */
   count: number;
-  /** Those of earlier processes, until the first new one comes. */
+  /** Those of earlier processes, until it is known by whose keys they are judged. */
   readonly unjudged: EvidenceBundle[];
   readonly accusations: Accusations;
 }
@@ -47,27 +53,22 @@ export class EvidenceFolder {
     this.path = path;
   }
 
-  /** Makes the folder if it is not there. Files that are no bundles are passed over. */
+  /** Makes the folder if it is not there. What is no file, and files that are no bundles, are passed over. */
   static async open(path: string): Promise<EvidenceFolder> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     const folder = new EvidenceFolder(path);
     for (const name of await readdir(path)) {
-      if (!name.endsWith(SUFFIX)) continue;
-      try {
-        const bundle = parseEvidenceBundle(await readFile(join(path, name)));
-        const kept = folder.#keptOf(bundle.origin);
-        kept.count += 1;
-        kept.unjudged.push(bundle);
-      } catch (error) {
-        if (!(error instanceof NewelError)) throw error;
-      }
+      const bundle = name.endsWith(SUFFIX) ? await readBundle(join(path, name)) : undefined;
+      if (bundle) folder.#keptOf(bundle.origin).unjudged.push(bundle);
     }
     return folder;
   }
 
-  /** How many bundles there are of a log. */
-  count(origin: string): number {
-    return this.#kept.get(origin)?.count ?? 0;
+  /** How many bundles there are that convict a log, or a witness of it, by these keys. */
+  count(trust: Trust): number {
+    const kept = this.#keptOf(trust.origin);
+    judgeEarlier(kept, trust);
+    return kept.count;
   }
 
   /**
@@ -78,15 +79,24 @@ export class EvidenceFolder {
     const proves = verifyEvidenceBundle(bundle, { trust });
     const kept = this.#keptOf(bundle.origin);
     judgeEarlier(kept, trust);
+    const writing = this.#writing.then(() => this.#keepVerified(bundle, proves, kept));
+    this.#writing = writing.catch(() => {});
+    return await writing;
+  }
+
+  /** Counts it once it is durable: what could not be written is written when it is proven again. */
+  async #keepVerified(
+    bundle: EvidenceBundle,
+    proves: VerifiedEvidence,
+    kept: KeptOfLog,
+  ): Promise<KeptEvidence | 'known' | 'full'> {
     const state = kept.accusations.stateOf(proves);
     if (state !== 'new') return state;
-    kept.accusations.add(proves);
-    kept.count += 1;
     const text = formatEvidenceBundle(bundle);
     const path = join(this.path, nameOf(bundle, proves, text));
-    const writing = this.#writing.then(() => writeWhole(this.path, path, text));
-    this.#writing = writing.catch(() => {});
-    await writing;
+    await writeWhole(this.path, path, text);
+    kept.accusations.add(proves);
+    kept.count += 1;
     return { path, bundle, proves };
   }
 
@@ -97,11 +107,29 @@ export class EvidenceFolder {
   }
 }
 
-/** What files accuse of is known by whose keys they are judged; one that convicts nobody takes no room. */
-function judgeEarlier({ unjudged, accusations }: KeptOfLog, trust: Trust): void {
-  for (const bundle of unjudged.splice(0)) {
+/** `undefined` for what is no file, or no bundle. */
+async function readBundle(path: string): Promise<EvidenceBundle | undefined> {
+  try {
+    const found = await stat(path);
+    if (!found.isFile() || found.size > MAX_EVIDENCE_BYTES) return undefined;
+    return parseEvidenceBundle(await readFile(path));
+  } catch (error) {
+    // It may be a link to nothing, or have been moved away just now.
+    if (error instanceof NewelError || codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** What files accuse of is known by whose keys they are judged; one that convicts nobody is not counted, and takes no room. */
+function judgeEarlier(kept: KeptOfLog, trust: Trust): void {
+  for (const bundle of kept.unjudged.splice(0)) {
     try {
-      accusations.add(verifyEvidenceBundle(bundle, { trust }));
+      kept.accusations.add(verifyEvidenceBundle(bundle, { trust }));
+      kept.count += 1;
     } catch (error) {
       if (!(error instanceof NewelError)) throw error;
     }

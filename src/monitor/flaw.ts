@@ -1,6 +1,7 @@
 /** What keeps a monitor from making a step, where it is the log's doing: told as an alert until the step is made. */
 
 import { type ErrorCode, NewelError } from '../errors.ts';
+import type { LogSource } from '../client/source.ts';
 import type { AlertCode } from './alerts.ts';
 import { EntryChangedError } from './entries.ts';
 import { type FollowedHead, openFollowedHead } from './followed-head.ts';
@@ -37,7 +38,19 @@ class CheckpointInvalidError extends NewelError {
   override name = 'CheckpointInvalidError';
 }
 
-/** What the log serves as its checkpoint. Throws what `flawOf` takes for `checkpoint_invalid`. */
+/** Reads what the log serves as its checkpoint. Throws what `flawOf` takes for `checkpoint_invalid` or `unreadable`. */
+export async function readServed(source: Pick<LogSource, 'read'>, log: FollowedLog): Promise<Uint8Array> {
+  try {
+    const note = await source.read('checkpoint');
+    if (note) return note;
+  } catch (cause) {
+    if (!(cause instanceof NewelError) || cause.code !== 'too_large') throw cause;
+    throw new CheckpointInvalidError(cause.code, cause.message, { cause });
+  }
+  throw new NewelError('unreachable', `${log.url} serves no checkpoint`);
+}
+
+/** Opens it. Throws what `flawOf` takes for `checkpoint_invalid`. */
 export function openServed(note: Uint8Array, log: FollowedLog): FollowedHead {
   try {
     return openFollowedHead(note, log);

@@ -3,6 +3,7 @@
 import { type HeadKey, headKeysOf } from '../client/head-lines.ts';
 import type { LogSource } from '../client/source.ts';
 import type { Trust } from '../client/trust.ts';
+import { graceMsOf } from './gossiped-log.ts';
 import { originHashOf } from './heads.ts';
 
 export interface FollowedLog {
@@ -56,7 +57,7 @@ export function followedLog(trust: Trust, { url, source, maxAgeMs }: FollowedLog
       maxAgeMs: maxAgeMs ?? MAX_AGE_MS,
       maxUntimedAgeMs: maxAgeMs ?? MAX_UNTIMED_AGE_MS,
       maxAheadMs: MAX_AHEAD_MS,
-      maxWithheldMs: trust.maxPublishDelayMs,
+      maxWithheldMs: graceMsOf(trust),
     },
   };
 }

@@ -8,25 +8,20 @@
  * where it cannot.
  */
 
-import { NewelError } from '../errors.ts';
-import { openTree } from '../client/tree.ts';
-import type { EvidenceBundle } from '../client/evidence-bundle.ts';
-import { withTimeout } from '../client/pause.ts';
-import type { LogSource } from '../client/source.ts';
-import type { VerifiedTiles } from '../client/verified-tiles.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { CompactRange } from '../core/range.ts';
-import { hashRanges } from '../core/tree.ts';
+import type { EvidenceBundle } from '../client/evidence-bundle.ts';
 import type { Store } from '../storage/store.ts';
 import type { Alerts } from './alerts.ts';
 import { clockError, missingQuorum, staleness } from './checks.ts';
-import { compareHeads, type Comparison, findRollback, type HeadSeen } from './compare.ts';
+import { Contradictions } from './contradictions.ts';
 import { verifyEntries } from './entries.ts';
-import { type Flaw, FLAWS, flawOf, openServed, UnprovenError } from './flaw.ts';
-import { type FollowedHead, readRefusedHead } from './followed-head.ts';
+import { type Flaw, FLAWS, flawOf, openServed, readServed } from './flaw.ts';
+import type { FollowedHead } from './followed-head.ts';
 import type { FollowedLog } from './followed-log.ts';
-import { type FollowedState, NO_LEAVES, readState, writeState } from './followed-state.ts';
-import { readUntil } from './timed-source.ts';
+import { type FollowedState, NO_LEAVES } from './followed-state.ts';
+import { RememberedLog } from './remembered-log.ts';
+import { BoundedSource } from './timed-source.ts';
 
 export interface FollowerOptions {
   readonly log: FollowedLog;
@@ -46,44 +41,37 @@ const REMEMBER_EVERY_MS = 1000;
 const POLL_MS = 120_000;
 /** So much longer than it is told to may catching up take, for the files that are under way then. */
 const CATCH_UP_GRACE_MS = 120_000;
-/** What a timer can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Follower {
   readonly log: FollowedLog;
   readonly #options: FollowerOptions;
   /** The files of the log, for as long as there is time. */
-  readonly #source: LogSource;
-  #until: AbortSignal | undefined;
-  #state: FollowedState | undefined;
-  /** The tiles of the tree of the head in `#state`, once they were read. */
-  #tiles: VerifiedTiles | undefined;
-  /** Whether what was remembered of the entries was compared with the log since this process began. */
-  #isRangeProven = false;
+  readonly #source: BoundedSource;
+  readonly #remembered: RememberedLog;
+  readonly #contradictions: Contradictions;
   #flaws: { head: Flaw | undefined; entries: Flaw | undefined } = { head: undefined, entries: undefined };
-  #failure: NewelError | undefined;
   /** When a checkpoint was last read, by our clock. */
   #readMs: number | undefined;
 
-  private constructor(options: FollowerOptions, state: FollowedState | undefined) {
+  private constructor(options: FollowerOptions, source: BoundedSource, remembered: RememberedLog) {
     this.#options = options;
     this.log = options.log;
-    const { source } = options.log;
-    this.#source = {
-      read: (path) => (this.#until ? readUntil(source, path, this.#until) : source.read(path)),
-    };
-    this.#state = state;
+    this.#source = source;
+    this.#remembered = remembered;
+    this.#contradictions = new Contradictions(source, options);
     this.#sayLeaves();
   }
 
   /** Goes on where an earlier process stopped. Throws what `readState` throws. */
   static async open(options: FollowerOptions): Promise<Follower> {
-    return new Follower(options, await readState(options.store, options.log));
+    const { store, log } = options;
+    const source = new BoundedSource(log.source);
+    return new Follower(options, source, await RememberedLog.open({ store, log, source }));
   }
 
   /** What is known to be true; `undefined` until a first head was verified. */
   get state(): FollowedState | undefined {
-    return this.#state;
+    return this.#remembered.state;
   }
 
   /** When a true checkpoint was last read; `undefined`: not in this process. */
@@ -93,7 +81,7 @@ export class Follower {
 
   /** Whether every entry of the newest head is verified. */
   get isCaughtUp(): boolean {
-    return this.#state !== undefined && this.#state.range.size === this.#state.head.size;
+    return this.state !== undefined && this.state.range.size === this.state.head.size;
   }
 
   /** Reads the newest head and holds it to all that is known. Rejects only where the database fails, or it is told to stop. */
@@ -102,25 +90,23 @@ export class Follower {
     const { log } = this;
     let served: FollowedHead | undefined;
     this.#flaws.head = await this.#flawOf(async () => {
-      await this.#inTime(POLL_MS, async () => {
-        const note = await this.#source.read('checkpoint');
-        if (!note) throw new NewelError('unreachable', `${log.url} serves no checkpoint`);
+      await this.#source.within(POLL_MS, async () => {
+        const note = await readServed(this.#source, log);
         try {
           served = openServed(note, log);
         } catch (error) {
-          await this.#convictRefused(note);
+          if (this.state) await this.#contradictions.convictRefused(this.state.head, note);
           throw error;
         }
         this.#readMs = now();
         await this.#take(served);
       });
     });
-    const head = served ?? this.#state?.head;
+    const head = served ?? this.state?.head;
     if (head) {
       const { origin } = log;
       // Another head than the remembered one was not there before now.
-      const changedMs =
-        this.#state && equalBytes(this.#state.head.note, head.note) ? this.#state.changedMs : now();
+      const changedMs = this.state && this.#remembered.isLast(head) ? this.state.changedMs : now();
       alerts.settle({ origin, code: 'stale' }, staleness(head, log, now(), changedMs));
       alerts.settle({ origin, code: 'clock' }, clockError(head, log, now()));
       alerts.settle({ origin, code: 'quorum_missing' }, missingQuorum(head, log));
@@ -136,7 +122,7 @@ export class Follower {
     const untilMs = performance.now() + forMs;
     let isDone = true;
     this.#flaws.entries = await this.#flawOf(async () => {
-      await this.#inTime(forMs + CATCH_UP_GRACE_MS, async () => {
+      await this.#source.within(forMs + CATCH_UP_GRACE_MS, async () => {
         isDone = await this.#verifyEntries(untilMs);
       });
     });
@@ -144,39 +130,11 @@ export class Follower {
     return isDone;
   }
 
-  async #inTime(ms: number, work: () => Promise<void>): Promise<void> {
-    if (ms > MAX_TIMER_MS) return work();
-    try {
-      await withTimeout(ms, undefined, (signal) => {
-        this.#until = signal;
-        return work();
-      });
-    } finally {
-      this.#until = undefined;
-    }
-  }
-
-  /** Keeps what the true lines of a checkpoint prove that is refused: a false line beside them is not to save it. */
-  async #convictRefused(note: Uint8Array): Promise<void> {
-    const last = this.#state?.head;
-    const head = last && readRefusedHead(note, this.log);
-    if (!last || !head) return;
-    await this.#convictRollback(last, head);
-    if (!head.lines.some(({ key }) => key.isLog)) return;
-    const compared = await this.#compare(last, head);
-    if (compared.kind === 'evidence') await this.#options.convict(this.log, compared.bundle);
-  }
-
-  #compare(last: FollowedHead, head: FollowedHead): Promise<Comparison> {
-    const source = this.#source;
-    return compareHeads(this.#seen(last), this.#seen(head), { a: source, b: source });
-  }
-
   /** Takes over a head that extends the last one. */
   async #take(head: FollowedHead): Promise<void> {
-    const { alerts } = this.#options;
+    const { alerts, now } = this.#options;
     const { log } = this;
-    const last = this.#state;
+    const last = this.state;
     const isShrunk = last !== undefined && head.size < last.head.size;
     alerts.settle(
       { origin: log.origin, code: 'shrunk' },
@@ -185,59 +143,28 @@ export class Follower {
         : undefined,
     );
     if (last) {
-      if (!equalBytes(last.head.note, head.note)) await this.#convictRollback(last.head, head);
+      const isNewNote = !this.#remembered.isLast(head);
+      if (isNewNote) await this.#contradictions.convictRollback(last.head, head);
       if (head.size <= last.head.size) {
-        if (!equalBytes(await this.#rootAt(last, head.size), head.root))
-          return await this.#contradict(last.head, head);
-        if (isShrunk) return;
+        if (!equalBytes(await this.#remembered.rootAt(last, head.size), head.root))
+          return await this.#contradictions.convictFork(last.head, head);
         // The same tree, perhaps under newer lines.
-        if (!equalBytes(last.head.note, head.note))
-          await this.#remember({ ...last, head, changedMs: this.#options.now() });
+        if (!isShrunk && isNewNote) await this.#remembered.remember({ ...last, head, changedMs: now() });
         return;
       }
     }
-    const tiles = await openTree(this.#source, head);
-    if (last) {
-      const root = await rootWithin(tiles, last.head.size, head.size);
-      if (!equalBytes(root, last.head.root)) return await this.#contradict(last.head, head);
-      await this.#proveRange(last, tiles, head.size);
-    }
+    const tiles = await this.#remembered.openExtension(head);
+    if (!tiles) return await this.#contradictions.convictFork(last!.head, head);
     const { range, leaves } = last ?? { range: new CompactRange(), leaves: NO_LEAVES };
-    await this.#remember({ head, range, leaves, changedMs: this.#options.now() });
-    this.#tiles = tiles;
-  }
-
-  /** Keeps a proof that a key contradicts itself, if the lines of the two heads are one. */
-  async #convictRollback(last: FollowedHead, head: FollowedHead): Promise<void> {
-    const bundle = findRollback([this.#seen(last), this.#seen(head)], this.log.trust);
-    if (bundle) await this.#options.convict(this.log, bundle);
-  }
-
-  /** The newest head and the last one are not of one tree: proves it, or says that it is not proven. */
-  async #contradict(last: FollowedHead, head: FollowedHead): Promise<void> {
-    const compared = await this.#compare(last, head);
-    if (compared.kind === 'evidence') return await this.#options.convict(this.log, compared.bundle);
-    const why = compared.kind === 'undecided' ? compared.why : 'the log has served two kinds of tiles';
-    throw new UnprovenError(
-      `the head of ${head.size} leaves does not fit the one of ${last.size} that was signed before, and it is not proven: ${why}`,
-    );
-  }
-
-  #seen({ note, size, root }: FollowedHead): HeadSeen {
-    return { checkpoint: note, size, root, source: this.log.url, timeMs: this.#options.now() };
-  }
-
-  async #rootAt(state: FollowedState, size: number): Promise<Uint8Array> {
-    if (size === state.head.size) return state.head.root;
-    return rootWithin(await this.#openTiles(state), size, state.head.size);
+    await this.#remembered.extend({ head, range, leaves, changedMs: now() }, tiles);
   }
 
   async #verifyEntries(untilMs: number): Promise<boolean> {
-    const state = this.#state;
+    const state = this.state;
     if (!state || state.range.size === state.head.size) return true;
     const { log } = this;
     const { size, root } = state.head;
-    const tiles = await this.#openTiles(state);
+    const tiles = await this.#remembered.openTiles(state);
     // What is remembered stays as it is until it is remembered anew.
     const range = state.range.copy();
     let { leaves } = state;
@@ -261,45 +188,10 @@ export class Follower {
   }
 
   async #rememberEntries(range: CompactRange, leaves: FollowedState['leaves']): Promise<void> {
-    const state = this.#state!;
+    const state = this.state!;
     if (range.size === state.range.size) return;
-    await this.#remember({ ...state, range: range.copy(), leaves });
+    await this.#remembered.remember({ ...state, range: range.copy(), leaves });
     this.#sayLeaves();
-  }
-
-  async #remember(state: FollowedState): Promise<void> {
-    // A write that failed is the last one: what is on the disk is not known.
-    if (this.#failure) throw this.#failure;
-    try {
-      await writeState(this.#options.store, this.log, state);
-    } catch (cause) {
-      const message = `what is known of ${this.log.origin} could not be written, and whether it is kept is not known`;
-      this.#failure = new NewelError('storage_failed', message, { cause });
-      throw this.#failure;
-    }
-    this.#state = state;
-  }
-
-  async #openTiles(state: FollowedState): Promise<VerifiedTiles> {
-    if (!this.#tiles) {
-      const tiles = await openTree(this.#source, state.head);
-      await this.#proveRange(state, tiles, state.head.size);
-      this.#tiles = tiles;
-    }
-    return this.#tiles;
-  }
-
-  /** What was remembered of the entries is of the tree; a database that has been changed is found out here. */
-  async #proveRange({ range }: FollowedState, tiles: VerifiedTiles, size: number): Promise<void> {
-    if (this.#isRangeProven) return;
-    if (!equalBytes(range.root(), await rootWithin(tiles, range.size, size))) {
-      throw new NewelError(
-        'log_refused',
-        `what was remembered of the entries of ${this.log.origin} is not of its tree: the monitor's database is damaged; ` +
-          'follow the log anew in another folder, and keep this one',
-      );
-    }
-    this.#isRangeProven = true;
   }
 
   /** What keeps `step` from being made, where it is the log. */
@@ -322,16 +214,11 @@ export class Follower {
 
   /** Entries that are no leaves stay where they are for ever, and so does what is said of them. */
   #sayLeaves(): void {
-    const { malformed = 0, firstMalformed = 0 } = this.#state?.leaves ?? {};
+    const { malformed = 0, firstMalformed = 0 } = this.state?.leaves ?? {};
     if (malformed === 0) return;
     this.#options.alerts.raise(
       { origin: this.log.origin, code: 'leaf_malformed' },
       `entry ${firstMalformed} is no leaf of a log of events, and may not be the only one`,
     );
   }
-}
-
-async function rootWithin(tiles: VerifiedTiles, size: number, of: number): Promise<Uint8Array> {
-  const [root] = await hashRanges([{ begin: 0, end: size }], tiles.hashes(of));
-  return root!;
 }

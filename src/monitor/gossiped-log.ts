@@ -2,7 +2,7 @@
 
 import { type HeadKey, headKeysOf } from '../client/head-lines.ts';
 import type { LogSource } from '../client/source.ts';
-import { toTrust, type TrustInput } from '../client/trust.ts';
+import { toTrust, type Trust, type TrustInput } from '../client/trust.ts';
 import type { EvidenceBundle } from '../client/evidence-bundle.ts';
 import type { VerifiedEvidence } from '../client/verify-evidence.ts';
 
@@ -22,10 +22,18 @@ export interface GossipedLog {
   readonly graceMs?: number | undefined;
 }
 
+/** Who publishes late says so itself, so that it is believed up to here: nobody may keep a monitor silent for longer. */
+const MAX_GRACE_MS = 10 * 60_000;
+
+/** How long a head of this log may be undecided, or larger than what the log serves, before that is told. */
+export function graceMsOf({ maxPublishDelayMs }: Pick<Trust, 'maxPublishDelayMs'>): number {
+  return Math.min(maxPublishDelayMs, MAX_GRACE_MS);
+}
+
 /** The log of a trust file. */
 export function gossipedLog(trust: TrustInput, tiles?: LogSource): GossipedLog {
   const known = toTrust(trust);
-  return { origin: known.origin, keys: headKeysOf(known), tiles, graceMs: known.maxPublishDelayMs };
+  return { origin: known.origin, keys: headKeysOf(known), tiles, graceMs: graceMsOf(known) };
 }
 
 /** What is told; `cli` makes log lines, metrics and alerts of it. */

@@ -83,8 +83,24 @@ export class HeadRows {
     }
   }
 
-  /** The rows of a kind that are of the origin. */
-  read(kind: RowKind, originHash: Uint8Array): Promise<Row[]> {
+  /** Gives `take` each row of a kind that is of the origin. One that it refuses with a `NewelError` goes to `onRefused`. */
+  async readEach(
+    kind: RowKind,
+    originHash: Uint8Array,
+    take: (value: Uint8Array) => void,
+    onRefused: (error: NewelError) => void,
+  ): Promise<void> {
+    for (const { value } of await this.#read(kind, originHash)) {
+      try {
+        take(value);
+      } catch (error) {
+        if (!(error instanceof NewelError)) throw error;
+        onRefused(error);
+      }
+    }
+  }
+
+  #read(kind: RowKind, originHash: Uint8Array): Promise<Row[]> {
     const from = rowKey(kind, originHash);
     // The rows of an origin end where its hash, counted up, begins; names follow the hash, so that a byte more is enough.
     const to = concatBytes(from, new Uint8Array(33).fill(0xff));

@@ -125,9 +125,12 @@ export class Heads {
     return this.#originOf(note).take(note, source);
   }
 
-  /** Whether a stranger at this address may post a head now: the class to post it under. Throws `rate_limited`. */
-  admit(address: string | undefined): string {
-    return this.#posters.admit(address);
+  /**
+   * Whether a stranger of this network may post a head now, `undefined` where it is not known: what to post it under.
+   * Throws `rate_limited`.
+   */
+  admit(network: string | undefined): string {
+    return this.#posters.admit(network);
   }
 
   /**

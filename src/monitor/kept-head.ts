@@ -1,13 +1,45 @@
 /** A head as it is kept: with the lines that were verified, and no others. */
 
-import { formatKeyName, type LinedHead } from '../client/head-lines.ts';
+import { formatKeyName, type LinedHead, openHead, readTrueLines } from '../client/head-lines.ts';
 import { equalBytes } from '../core/bytes.ts';
+import { NewelError } from '../errors.ts';
 import { formatHex } from '../formats/hex.ts';
 import { formatNote, MAX_NOTE_LINES, type NoteSignature } from '../formats/note.ts';
 import type { HeadSeen } from './compare.ts';
+import type { GossipedLog } from './gossiped-log.ts';
 
 /** A head whose lines were verified, of which the note has no others. */
 export type KeptHead = HeadSeen & LinedHead;
+
+/** Who showed a head, and when. */
+export type Seen = Pick<HeadSeen, 'source' | 'timeMs'>;
+
+/** The source of what a stranger posted. Who that was is nobody's business: the next one to ask would read it in the evidence. */
+export const POSTED = 'posted';
+
+/** Throws what `openHead` throws. */
+export function openKeptHead(note: Uint8Array, { origin, keys }: GossipedLog, seen: Seen): KeptHead {
+  return keptHead(openHead(note, origin, keys), seen);
+}
+
+/** A head of which some lines may be false, with its true ones: for judging alone. `undefined`: there are none. */
+export function readTrueHead(
+  note: Uint8Array,
+  { origin, keys }: GossipedLog,
+  seen: Seen,
+): KeptHead | undefined {
+  try {
+    return keptHead(readTrueLines(note, origin, keys), seen);
+  } catch (error) {
+    if (!(error instanceof NewelError)) throw error;
+    return undefined;
+  }
+}
+
+function keptHead(head: LinedHead, { source, timeMs }: Seen): KeptHead {
+  const checkpoint = formatNote({ text: head.text, signatures: head.lines.map(({ line }) => line) });
+  return { ...head, checkpoint, source, timeMs };
+}
 
 export function isOneTree(a: KeptHead | undefined, b: KeptHead): boolean {
   return a !== undefined && a.size === b.size && equalBytes(a.root, b.root);

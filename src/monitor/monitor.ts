@@ -18,7 +18,7 @@ import { Follower } from './follower.ts';
 import { Gossip, type GossipPeer, type GossipSignal } from './gossip-peers.ts';
 import { gossipedLog, type Heads, openHeads } from './heads.ts';
 import { within } from './timed-source.ts';
-import { type MonitoredWitness, WitnessHeads } from './witness-heads.ts';
+import { type AwaitedHead, type MonitoredWitness, WitnessHeads } from './witness-heads.ts';
 
 export interface MonitorOptions {
   readonly logs: readonly FollowedLog[];
@@ -37,14 +37,28 @@ export interface MonitorOptions {
 
 /** So much of the interval, more or less, that many monitors do not ask at the same moment. */
 const JITTER = 0.1;
-/** Of one pass, how often the log is asked again while others know of a larger head. */
+/** Of one pass, how often the log is asked again while others know of a larger head, */
 const AGAIN_MS = 1000;
+/** and for how long, by a clock that is not set: somewhat longer than a log may withhold one before that is told. */
+const AWAIT_MS = 11 * 60_000;
 /** How long peers wait for the first heads of the logs. */
 const GOSSIP_AFTER_MS = 15_000;
 
 interface Following {
   readonly follower: Follower;
   readonly witnesses: WitnessHeads;
+  step: Step | undefined;
+}
+
+/** What is waited for: the log's head, what its witnesses have cosigned, peers, the entries; nothing that is asked for now. */
+export type Step = 'head' | 'witnesses' | 'peers' | 'entries';
+
+/** How far a log was followed. */
+export interface LogPosition {
+  readonly follower: Follower;
+  readonly step: Step | undefined;
+  /** What the log, or its tiles, have yet to show. */
+  readonly awaited: readonly AwaitedHead[];
 }
 
 export class Monitor {
@@ -64,6 +78,7 @@ export class Monitor {
     this.#following = followers.map((follower) => ({
       follower,
       witnesses: new WitnessHeads({ follower, heads, alerts, witnesses, now }),
+      step: undefined,
     }));
     this.#gossip = new Gossip({
       heads,
@@ -93,6 +108,15 @@ export class Monitor {
     return this.#following.map(({ follower }) => follower);
   }
 
+  /** How far each log was followed, and what it is waited for. */
+  get positions(): readonly LogPosition[] {
+    return this.#following.map(({ follower, witnesses, step }) => ({
+      follower,
+      step,
+      awaited: witnesses.awaited,
+    }));
+  }
+
   /** Follows until told to stop. Rejects where the database or the evidence folder fails. */
   run(): Promise<void> {
     return this.#during(async (signal) => {
@@ -119,27 +143,34 @@ export class Monitor {
   }
 
   /**
-   * One pass: all heads, all others, all entries. A head that somebody else was shown and the log has yet to serve is
-   * waited for. Rejects as `run`.
+   * One pass: all heads, all others, all entries. A head that somebody else was shown by then and the log has yet to
+   * serve is waited for; those that come meanwhile are for the next pass, for a busy log has always one. Whether it came
+   * to its end: not where it was told to stop before. Rejects as `run`.
    */
-  runOnce(): Promise<void> {
-    return this.#during(async (signal) => {
+  async runOnce(): Promise<boolean> {
+    let isWhole = false;
+    const untilMs = performance.now() + AWAIT_MS;
+    let awaited: ReadonlyMap<Following, readonly AwaitedHead[]> | undefined;
+    await this.#during(async (signal) => {
       for (;;) {
         await Promise.all(this.#following.map((following) => pollOne(following)));
+        for (const following of this.#following) following.step = 'peers';
         await this.#gossip.exchange();
         await Promise.all(
-          this.#following.map(async ({ follower, witnesses }) => {
-            await witnesses.settle();
-            await follower.catchUp();
+          this.#following.map(async (following) => {
+            following.step = 'entries';
+            await following.witnesses.settle();
+            await following.follower.catchUp();
+            following.step = undefined;
           }),
         );
-        const isWaiting = this.#following.some(
-          ({ follower, witnesses }) => witnesses.isWaiting && follower.readMs !== undefined,
-        );
-        if (!isWaiting) return;
+        awaited = new Map(this.#following.map((following) => [following, stillAwaited(following, awaited)]));
+        isWhole = [...awaited.values()].every(({ length }) => length === 0) || performance.now() > untilMs;
+        if (isWhole) return;
         await pause(AGAIN_MS, signal);
       }
     });
+    return isWhole;
   }
 
   /** Keeps what `Heads` proves while `work` is done. What it was told to stop by is no failure. */
@@ -172,15 +203,15 @@ export class Monitor {
   }
 
   /** From a log that was just polled. */
-  async #follow({ follower, witnesses }: Following, signal: AbortSignal): Promise<never> {
+  async #follow(following: Following, signal: AbortSignal): Promise<never> {
     const { intervalMs } = this.#options;
     for (let startedMs = performance.now(); ; startedMs = performance.now()) {
-      const isDone = await follower.catchUp(intervalMs);
+      const isDone = await following.follower.catchUp(intervalMs);
       const aroundMs = intervalMs * (1 + JITTER * (2 * Math.random() - 1));
       const restMs = aroundMs - (performance.now() - startedMs);
       if (isDone && restMs > 0) await pause(restMs, signal);
       signal.throwIfAborted();
-      await pollOne({ follower, witnesses });
+      await pollOne(following);
     }
   }
 
@@ -211,9 +242,26 @@ export class Monitor {
   }
 }
 
-async function pollOne({ follower, witnesses }: Following): Promise<void> {
-  await follower.poll();
-  await witnesses.poll();
+/** What this log has yet to show: in the first round all that there is, then what of it is left. */
+function stillAwaited(
+  following: Following,
+  before: ReadonlyMap<Following, readonly AwaitedHead[]> | undefined,
+): readonly AwaitedHead[] {
+  const { follower, witnesses } = following;
+  // A log that does not answer at all is not waited for.
+  if (follower.readMs === undefined) return [];
+  const { awaited } = witnesses;
+  const first = before?.get(following);
+  if (!first) return awaited;
+  return awaited.filter((head) => first.some((one) => one.source === head.source && one.size === head.size));
+}
+
+async function pollOne(following: Following): Promise<void> {
+  following.step = 'head';
+  await following.follower.poll();
+  following.step = 'witnesses';
+  await following.witnesses.poll();
+  following.step = undefined;
 }
 
 async function keep(

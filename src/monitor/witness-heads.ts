@@ -28,6 +28,13 @@ export interface WitnessHeadsOptions {
   readonly now: () => number;
 }
 
+/** A head that somebody has shown, until the log shows it too, or tiles of it. */
+export interface AwaitedHead {
+  /** A URL, or `posted`. */
+  readonly source: string;
+  readonly size: number;
+}
+
 /** For what one witness has cosigned, with all that is tried again. */
 const READ_MS = 30_000;
 /** What a witness's answer may lead to. */
@@ -46,9 +53,9 @@ export class WitnessHeads {
     this.#options = options;
   }
 
-  /** Whether a head is known about which it is too early to decide, and too early to complain. */
-  get isWaiting(): boolean {
-    return this.#waiting().some(({ isOverdue }) => !isOverdue);
+  /** The heads about which it is too early to decide, and too early to complain. */
+  get awaited(): readonly AwaitedHead[] {
+    return this.#waiting().filter(({ isOverdue }) => !isOverdue);
   }
 
   /** Asks all of them, and compares. Rejects only where the database fails, or it is told to stop. */
@@ -102,7 +109,7 @@ export class WitnessHeads {
     }
   }
 
-  #waiting(): { source: string; size: number; isOverdue: boolean }[] {
+  #waiting(): (AwaitedHead & { readonly isOverdue: boolean })[] {
     const { follower, heads, now } = this.#options;
     const { originHash, limits } = follower.log;
     const undecided = heads.origins.get(originHash)?.undecided ?? [];

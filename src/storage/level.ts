@@ -47,9 +47,12 @@ export async function openLevelStore(folder: string, { create }: { create: boole
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     if (cause instanceof Error && 'code' in cause && cause.code === 'LEVEL_LOCKED') {
-      throw new NewelError('log_in_use', `another process has the database in ${folder} open`, {
-        cause: error,
-      });
+      throw new NewelError(
+        'log_in_use',
+        `another process has the database in ${folder} open, which one can at a time: end what runs with this folder ` +
+          '(newel serve, newel witness serve, newel monitor), and try again',
+        { cause: error },
+      );
     }
     if (cause instanceof Error && NO_ROOM.test(cause.message)) {
       throw new NewelError(

@@ -10,10 +10,8 @@
 
 import { pino, stdTimeFunctions } from 'pino';
 import { NewelError } from '../errors.ts';
-import type { IssuerSignal, TokensSignal } from '../access/signals.ts';
 import type { AnsweredRequest } from '../http/signals.ts';
-import type { LogSignal } from '../log/signals.ts';
-import type { WitnessSignal } from '../witness/signals-asking.ts';
+import type { Signals } from './signals.ts';
 
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -25,12 +23,7 @@ export interface LinesOptions {
   readonly now?: () => number;
 }
 
-export interface Lines {
-  log(signal: LogSignal): void;
-  tokens(signal: TokensSignal): void;
-  issuer(signal: IssuerSignal): void;
-  request(request: AnsweredRequest): void;
-  witnesses(signal: WitnessSignal): void;
+export interface Lines extends Signals {
   /** Anything else: what the process is doing. */
   say(level: Level, msg: string, fields?: Readonly<Record<string, unknown>>): void;
 }

@@ -1,10 +1,13 @@
 /**
- * Metrics as text, in the exposition format that Prometheus reads (version 0.0.4):
+ * Metrics that are read off what is there when they are asked for, as text in the exposition format that Prometheus
+ * reads (version 0.0.4):
  *
  *   # HELP newel_monitor_tree_size Leaves of the newest verified head.
  *   # TYPE newel_monitor_tree_size gauge
  *   newel_monitor_tree_size{origin="log.example/bank"} 41984
  */
+
+import { Counter, Gauge, Registry } from 'prom-client';
 
 export interface MetricFamily {
   /** Ends in `_total` where it is a counter, and in its unit where it has one. */
@@ -19,42 +22,20 @@ export interface Sample {
   readonly value: number;
 }
 
-export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
-
-/** Families without a sample are left out. Throws `RangeError` for a name that the format does not have. */
-export function formatMetrics(families: readonly MetricFamily[]): string {
-  return families
-    .filter(({ samples }) => samples.length > 0)
-    .map(({ name, help, type, samples }) => {
-      assertName(name);
-      const lines = samples.map(
-        (sample) => `${name}${formatLabels(sample.labels)} ${formatValue(sample.value)}\n`,
-      );
-      return `# HELP ${name} ${escapeLine(help)}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-    })
-    .join('');
-}
-
-function formatLabels(labels: Readonly<Record<string, string>> = {}): string {
-  const pairs = Object.entries(labels).map(([name, value]) => {
-    assertName(name);
-    return `${name}="${escapeLine(value).replaceAll('"', '\\"')}"`;
-  });
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-}
-
-function formatValue(value: number): string {
-  if (Number.isFinite(value)) return String(value);
-  if (Number.isNaN(value)) return 'NaN';
-  return value > 0 ? '+Inf' : '-Inf';
-}
-
-function escapeLine(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-}
-
-function assertName(name: string): void {
-  if (!NAME.test(name)) throw new RangeError('name expected letters, digits and underscores');
+/** Families without a sample are left out. Rejects for a name that the format does not have. */
+export async function formatMetrics(families: readonly MetricFamily[]): Promise<string> {
+  const registry = new Registry();
+  for (const { name, help, type, samples } of families) {
+    if (samples.length === 0) continue;
+    const labelNames = [...new Set(samples.flatMap(({ labels = {} }) => Object.keys(labels)))];
+    const config = { name, help, labelNames, registers: [registry] };
+    if (type === 'counter') {
+      const counter = new Counter(config);
+      for (const { labels = {}, value } of samples) counter.inc(labels, value);
+    } else {
+      const gauge = new Gauge(config);
+      for (const { labels = {}, value } of samples) gauge.set(labels, value);
+    }
+  }
+  return registry.metrics();
 }

@@ -29,6 +29,8 @@ import { splitTerms } from './terms.ts';
 const FRAME_BYTES = 1024;
 /** A term and the leaf index in a key. */
 const TERM_ROW_BYTES = 1 + TERM_BYTES + INDEX_BYTES;
+/** `[]` */
+const NO_NOTICES = 2;
 const NOTHING = new Uint8Array(0);
 
 /** What is written with an event, in the same batch. */
@@ -53,8 +55,8 @@ export interface EventToWrite {
 /** Bytes of its rows, at most. */
 export function bytesOfEvent({ terms, encodedRecord }: Prepared, { notices, rows }: Moved): number {
   const movedBytes = rows.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-  const termBytes = splitTerms(terms).length * TERM_ROW_BYTES;
-  const noticeBytes = Buffer.byteLength(JSON.stringify(notices));
+  const termBytes = (terms.length / TERM_BYTES) * TERM_ROW_BYTES;
+  const noticeBytes = notices.length === 0 ? NO_NOTICES : Buffer.byteLength(JSON.stringify(notices));
   return encodedRecord.length + termBytes + movedBytes + noticeBytes + FRAME_BYTES;
 }
 
@@ -73,9 +75,10 @@ export function rowsOfEvent(
     isSealed = true;
     const sealedRecord = sealRecord(prepared.recordKey, encodedRecord, notices, { index, commitment });
     const row = { eventId, idTag: tag, keyId: dataKey.id, sealedSeed, commitment, contentMac, sealedRecord };
+    const place = formatIndex(index);
     const puts: Row[] = [
-      { key: eventKey(eventId), value: formatIndex(index) },
-      { key: idKey(tag), value: formatIndex(index) },
+      { key: eventKey(eventId), value: place },
+      { key: idKey(tag), value: place },
       { key: recordKey(index), value: formatRecordRow(row) },
       ...keyring.addEvent(dataKey, index),
       ...splitTerms(prepared.terms).map((term) => ({ key: termKey(term, index), value: NOTHING })),

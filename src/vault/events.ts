@@ -11,12 +11,10 @@ import type { JsonObject } from '../formats/json.ts';
 import type { Log } from '../log/log.ts';
 import type { Store } from '../storage/store.ts';
 import { contentOf } from './content.ts';
-import { presentStatement } from './disclose.ts';
 import { digestOfDisclosure, encodeDisclosure } from './disclosure.ts';
 import { EventErasedError } from './erased.ts';
 import { formatEventId, parseEventId } from './event-id.ts';
 import type { Keyring } from './keyring.ts';
-import type { Notice } from '../event/notice.ts';
 import { type OpenRecord, openRecord } from './record.ts';
 import { type Issuing, openClaimsOf } from './open-claims.ts';
 import {
@@ -30,6 +28,7 @@ import {
 } from './rows.ts';
 import { keysOfSeed, openSeed } from './seed.ts';
 import { showDisclosures, type StatementSigner } from './statement-key.ts';
+import { storedEvent } from './stored-event.ts';
 import type { Terms } from './terms.ts';
 import type { StoredEvent } from './vault.ts';
 
@@ -208,46 +207,6 @@ function openSealed(
   if (typeof id !== 'string' || typeof source !== 'string') throw damagedRecord();
   if (!Buffer.from(keyring.idTag(source, id)).equals(row.idTag)) throw notItsLeaf(index);
   return { id, source, row, contentKey: keys.contentKey, record, content, payload };
-}
-
-/** What an event is made of when it is handed out: from a submission, or from its record. */
-export interface EventParts {
-  readonly eventId: string;
-  readonly id: string;
-  readonly source: string;
-  readonly receivedTimeMs: number;
-  readonly notices: readonly Notice[];
-  /** Asked for only where something of it is. */
-  readonly record: () => OpenRecord;
-  readonly content: () => JsonObject;
-  readonly index: number;
-  readonly leaf: Uint8Array;
-  readonly payload: string;
-  /** Its disclosures as they follow the signature; asked for only for a statement. */
-  readonly shown: () => string;
-}
-
-export function storedEvent(parts: EventParts, signer: StatementSigner): StoredEvent {
-  const { eventId, id, source, receivedTimeMs, notices, record, content, index, leaf, payload, shown } =
-    parts;
-  return {
-    eventId,
-    id,
-    source,
-    get profile() {
-      return record().profile;
-    },
-    leafIndex: index,
-    leaf,
-    receivedTimeMs,
-    get content() {
-      return content();
-    },
-    notices,
-    statement: (alg) => signer.sign(alg, payload, shown()),
-    present: (isShown, presentedTo) =>
-      presentStatement({ payload, disclosures: record().disclosures }, isShown, presentedTo, signer),
-  };
 }
 
 async function erasedAt({ store, terms }: OpeningParts, index: number): Promise<EventErasedError> {

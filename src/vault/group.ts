@@ -66,6 +66,7 @@ export class Group {
  * first of them does that fails.
  */
 export async function settleAll(promises: readonly Promise<unknown>[]): Promise<void> {
+  if (promises.length === 1) return void (await promises[0]);
   for (const settled of await Promise.allSettled(promises)) {
     if (settled.status === 'rejected') throw settled.reason;
   }

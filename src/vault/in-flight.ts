@@ -7,6 +7,7 @@
 /** The right to be the first copy. */
 export interface Claim<T> {
   readonly taken: Promise<T>;
+  readonly isSettled: boolean;
   /** Each of the two ends it; what comes after it finds nothing under way. */
   resolve(taken: T): void;
   reject(error: unknown): void;
@@ -24,26 +25,49 @@ export class InFlight<T> {
   claim(tag: Uint8Array): Claim<T> {
     const name = nameOf(tag);
     if (this.#byTag.has(name)) throw new Error('bug: a submission with this tag is under way');
-    let settle: { resolve: (taken: T) => void; reject: (error: unknown) => void };
-    const taken = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
-    // Whoever waits for it hears of a failure; nobody has to.
-    taken.catch(() => {});
-    this.#byTag.set(name, taken);
-    const end = (): void => {
+    const claim = new TagClaim<T>(() => {
       // The tag may be another's claim by now.
-      if (this.#byTag.get(name) === taken) this.#byTag.delete(name);
-    };
-    return {
-      taken,
-      resolve: (value) => {
-        end();
-        settle.resolve(value);
-      },
-      reject: (error) => {
-        end();
-        settle.reject(error);
-      },
-    };
+      if (this.#byTag.get(name) === claim.taken) this.#byTag.delete(name);
+    });
+    this.#byTag.set(name, claim.taken);
+    return claim;
+  }
+}
+
+class TagClaim<T> implements Claim<T> {
+  readonly taken: Promise<T>;
+  readonly #end: () => void;
+  #isSettled = false;
+  #resolve!: (taken: T) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(end: () => void) {
+    this.#end = end;
+    this.taken = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever waits for it hears of a failure; nobody has to.
+    this.taken.catch(() => {});
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  resolve(taken: T): void {
+    this.#settle();
+    this.#resolve(taken);
+  }
+
+  reject(error: unknown): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    this.#end();
   }
 }
 

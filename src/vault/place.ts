@@ -21,12 +21,13 @@ import type { Row } from '../storage/store.ts';
 import { contentOf } from './content.ts';
 import { formatEventId } from './event-id.ts';
 import { bytesOfEvent, type Extra, type Moved, rowsOfEvent } from './event-rows.ts';
-import { type EventsParts, storedEvent } from './events.ts';
+import type { EventsParts } from './events.ts';
 import { type Held, type HoldingParts, holdRows } from './hold-rows.ts';
 import type { Prepared } from './prepare.ts';
 import { decodeRecord, type OpenRecord } from './record.ts';
 import { linkKey } from './rows.ts';
 import type { Numbered } from './source-numbers.ts';
+import { storedEvent } from './stored-event.ts';
 import type { Live, Sealing, StateForm } from './states.ts';
 import type { Taken } from './taken.ts';
 

@@ -3,7 +3,7 @@
  * back as one:
  *
  *   ← 'ready'
- *   → [ draft, … ]     ← [ { ok: names, payload, bytes } | { refused: code, message, faults }, … ]
+ *   → [ draft, … ]     ← [ { ok: [names, payload], bytes } | { refused: code, message, faults }, … ]
  *
  * The thread starts when there is more than one event at a time; until it is there, and for an event that comes alone,
  * the work is done here. So is all of it for a while if the thread dies; what it was at then is refused.
@@ -38,8 +38,19 @@ const RESTART_MS = 30_000;
 const READY = 'ready';
 const FIXED_BYTES = FIXED.reduce((sum, [, bytes]) => sum + bytes, 0);
 
-/** What goes over as it is. */
-type Plain = Omit<Prepared, (typeof FIXED)[number][0] | 'terms' | 'encodedRecord'>;
+/** What goes over as it is: a list, since members with names take several times as long to be made again. */
+type Plain = readonly [
+  id: string,
+  source: string,
+  subject: string | undefined,
+  type: string,
+  seq: number | undefined,
+  txn: string | undefined,
+  link: Prepared['link'],
+  notices: Prepared['notices'],
+  payload: string,
+  shown: string,
+];
 
 type Reply =
   | { readonly ok: Plain; readonly bytes: Uint8Array; readonly termsLength: number }
@@ -159,8 +170,9 @@ export class PreparePool {
 function replyTo(draft: Draft, prepare: (draft: Draft) => Prepared): Reply {
   try {
     const prepared = prepare(draft);
-    const { eventId, seed, recordKey, contentKey, contentMac, commitment, terms, encodedRecord, ...ok } =
-      prepared;
+    const { id, source, subject, type, seq, txn, link, notices, payload, shown } = prepared;
+    const { eventId, seed, recordKey, contentKey, contentMac, commitment, terms, encodedRecord } = prepared;
+    const ok: Plain = [id, source, subject, type, seq, txn, link, notices, payload, shown];
     const fixed = { eventId, seed, recordKey, contentKey, contentMac, commitment };
     const bytes = new Uint8Array(FIXED_BYTES + terms.length + encodedRecord.length);
     let at = 0;
@@ -196,13 +208,23 @@ function preparedOf(reply: Reply): Prepared {
     throw new NewelError(code, message);
   }
   const { ok, bytes, termsLength } = reply;
+  const [id, source, subject, type, seq, txn, link, notices, payload, shown] = ok;
   let at = 0;
   const next = (length: number): Uint8Array => bytes.subarray(at, (at += length));
   const [eventId, seed, recordKey, contentKey, contentMac, commitment] = FIXED.map(([, length]) =>
     next(length),
   );
   return {
-    ...ok,
+    id,
+    source,
+    subject,
+    type,
+    seq,
+    txn,
+    link,
+    notices,
+    payload,
+    shown,
     eventId: eventId!,
     seed: seed!,
     recordKey: recordKey!,

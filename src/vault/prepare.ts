@@ -113,21 +113,12 @@ function prepareEvent(draft: Draft, { issuing, terms, redacting }: PreparingPart
   }
   const seed = newSeed();
   const { recordKey, contentKey, statementRandom } = keysOfSeed(seed);
-  const kept = {
-    receivedTimeMs,
-    profile,
-    submitter,
-    schema: 'stepup/1' as const,
-    holder: holder && JSON.stringify(holder),
-    sent: profile === 'flat/1' ? encodeUtf8(text) : undefined,
-  };
+  const schema = 'stepup/1';
+  const kept = { receivedTimeMs, schema, holder: holder && JSON.stringify(holder) } as const;
+  const sentBytes = profile === 'flat/1' ? encodeUtf8(text) : undefined;
   const open = openClaimsOf(issuing, eventId, kept);
-  const encoded = new Map<string, string>();
-  const digest = (json: string): string => {
-    const text = encodeDisclosure(json);
-    encoded.set(json, text);
-    return digestOf(text);
-  };
+  const encoded: string[] = [];
+  const digest = (json: string, slot: number): string => digestOf((encoded[slot] = encodeDisclosure(json)));
   const { payload, disclosures } = encodeStatement(open, event, statementRandom, digest);
   return {
     id,
@@ -145,9 +136,17 @@ function prepareEvent(draft: Draft, { issuing, terms, redacting }: PreparingPart
     contentMac: hmac(contentKey, text),
     commitment: commitmentOf(Buffer.from(payload).toString('base64url')),
     payload,
-    shown: showDisclosures(disclosures.map(({ json }) => encoded.get(json)!)),
+    shown: showDisclosures(disclosures.map(({ slot }) => encoded[slot]!)),
     terms: terms.termsOf(event),
-    encodedRecord: encodeRecord({ ...kept, disclosures }),
+    encodedRecord: encodeRecord({
+      receivedTimeMs,
+      profile,
+      submitter,
+      schema,
+      holder: kept.holder,
+      sent: sentBytes,
+      disclosures,
+    }),
   };
 }
 

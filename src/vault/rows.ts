@@ -48,7 +48,7 @@ export function idKey(tag: Uint8Array): Uint8Array {
 }
 
 export function recordKey(index: number): Uint8Array {
-  return prefixed(0x83, formatIndex(index));
+  return prefixed(0x83, NO_NAME, index);
 }
 
 export function ownerKey(tag: Uint8Array): Uint8Array {
@@ -61,7 +61,7 @@ export function dataKeyKey(keyId: Uint8Array): Uint8Array {
 
 /** Of the events under a data key, or where `index` is given of one. */
 export function keyEventKey(keyId: Uint8Array, index: number): Uint8Array {
-  return prefixed(0x86, keyId, formatIndex(index));
+  return prefixed(0x86, keyId, index);
 }
 
 export function keyCountKey(keyId: Uint8Array): Uint8Array {
@@ -69,7 +69,7 @@ export function keyCountKey(keyId: Uint8Array): Uint8Array {
 }
 
 export function termKey(term: Uint8Array, index: number): Uint8Array {
-  return prefixed(0x88, term, formatIndex(index));
+  return prefixed(0x88, term, index);
 }
 
 export function sequenceKey(tag: Uint8Array): Uint8Array {
@@ -85,7 +85,7 @@ export function erasureKey(erasureId: Uint8Array): Uint8Array {
 }
 
 export function exceptionKey(index: number): Uint8Array {
-  return prefixed(0x8c, formatIndex(index));
+  return prefixed(0x8c, NO_NAME, index);
 }
 
 export function retiredKey(keyId: Uint8Array): Uint8Array {
@@ -94,7 +94,7 @@ export function retiredKey(keyId: Uint8Array): Uint8Array {
 
 /** Of the `erasure` events of an erasure. */
 export function tombstoneKey(erasureId: Uint8Array, index: number): Uint8Array {
-  return prefixed(0x8f, erasureId, formatIndex(index));
+  return prefixed(0x8f, erasureId, index);
 }
 
 export const tokensSaidKey: Uint8Array = Uint8Array.of(0x8d);
@@ -109,19 +109,28 @@ export function indexOfKey(key: Uint8Array): number {
   return parseIndex(key.subarray(-INDEX_BYTES));
 }
 
-function prefixed(prefix: number, first: Uint8Array, second?: Uint8Array): Uint8Array {
-  const key = new Uint8Array(1 + first.length + (second?.length ?? 0));
+const NO_NAME = new Uint8Array(0);
+
+function prefixed(prefix: number, name: Uint8Array, index?: number): Uint8Array {
+  const key = new Uint8Array(1 + name.length + (index === undefined ? 0 : INDEX_BYTES));
   key[0] = prefix;
-  key.set(first, 1);
-  if (second) key.set(second, 1 + first.length);
+  key.set(name, 1);
+  if (index !== undefined) writeIndex(key, 1 + name.length, index);
   return key;
 }
 
 /** The 8 bytes of a leaf index, big-endian, so that keys sort as the leaves do. */
 export function formatIndex(index: number): Uint8Array {
-  const bytes = Buffer.alloc(INDEX_BYTES);
-  bytes.writeBigUInt64BE(BigInt(index));
+  const bytes = new Uint8Array(INDEX_BYTES);
+  writeIndex(bytes, 0, index);
   return bytes;
+}
+
+function writeIndex(bytes: Uint8Array, at: number, index: number): void {
+  if (!Number.isSafeInteger(index) || index < 0) throw new RangeError('index expected: a whole number');
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, INDEX_BYTES);
+  view.setUint32(0, Math.floor(index / 2 ** 32));
+  view.setUint32(4, index % 2 ** 32);
 }
 
 /** Throws `storage_failed` for anything but 8 bytes of a number below 2^53. */

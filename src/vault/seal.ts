@@ -31,7 +31,7 @@ export function openKey(under: Uint8Array, sealed: Uint8Array, context: Uint8Arr
 
 export function sealBytes(key: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array {
   const nonce = randomBytes(NONCE_BYTES);
-  return Buffer.concat([nonce, seal(key, nonce, plain, context)]);
+  return Buffer.concat([nonce, ...seal(key, nonce, plain, context)]);
 }
 
 /** Throws `storage_failed` where it is not what was sealed under that key for that context. */
@@ -42,7 +42,7 @@ export function openBytes(key: Uint8Array, sealed: Uint8Array, context: Uint8Arr
 
 /** The key must never seal anything else. */
 export function sealOnce(key: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array {
-  return seal(key, NO_NONCE, plain, context);
+  return Buffer.concat(seal(key, NO_NONCE, plain, context));
 }
 
 /** Throws `storage_failed` where it is not what was sealed under that key for that context. */
@@ -50,9 +50,10 @@ export function openOnce(key: Uint8Array, sealed: Uint8Array, context: Uint8Arra
   return open(key, NO_NONCE, sealed, context);
 }
 
-function seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array {
+/** The ciphertext, and the tag last. */
+function seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, context: Uint8Array): Uint8Array[] {
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }).setAAD(context);
-  return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  return [cipher.update(plain), cipher.final(), cipher.getAuthTag()];
 }
 
 function open(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, context: Uint8Array): Uint8Array {

@@ -1,7 +1,8 @@
 /**
  * Taking the events of a group that were prepared: each is found to be a copy, or gets its place and is appended.
  *
- *   an earlier copy (under way, then stored) → hold what moves with it → place all, in one turn → append → durable
+ *   an earlier copy (under way, then stored) ┐
+ *   hold what moves with it                  ┴→ place all, in one turn → append → durable
  */
 
 import { NewelError } from '../errors.ts';
@@ -65,8 +66,7 @@ export class Taking {
       try {
         await this.#takeFirst(group, candidates, claims);
       } finally {
-        // Of no effect on those that were settled.
-        for (const [i, claim] of claims) claim.reject(group.errorOf(i));
+        for (const [i, claim] of claims) if (!claim.isSettled) claim.reject(group.errorOf(i));
       }
       const settled = new Set(claims.keys());
       for (const [i, first] of copies) {
@@ -87,26 +87,30 @@ export class Taking {
     claims: ReadonlyMap<number, Claim<Taken>>,
   ): Promise<void> {
     const fresh: number[] = [];
-    await settleAll(
-      [...claims].map(([i, claim]) =>
-        group.attempt(i, async () => {
-          const { tag, text, prepared } = candidates[i]!;
-          const stored = await this.#findStored(tag);
-          if (!stored) return void fresh.push(i);
-          claim.resolve(stored);
-          group.settle(i, () => sameAs(stored, text, prepared));
-        }),
-      ),
-    );
-    fresh.sort((a, b) => a - b);
     const held = new Map<number, Held>();
     try {
       // Also where one fails: what is held when this goes on is let go, and nothing later.
       await settleAll(
-        fresh.map((i) =>
-          group.attempt(i, async () => void held.set(i, await this.#placing.hold(candidates[i]!.prepared))),
+        [...claims].map(([i, claim]) =>
+          group.attempt(i, async () => {
+            const { tag, text, prepared } = candidates[i]!;
+            // In one turn, so that the store is asked once: most events are no copies.
+            const [found, hold] = await Promise.allSettled([
+              this.#findStored(tag),
+              this.#placing.hold(prepared),
+            ]);
+            if (hold.status === 'fulfilled') held.set(i, hold.value);
+            if (found.status === 'rejected') throw found.reason;
+            const stored = found.value;
+            if (stored) {
+              claim.resolve(stored);
+              group.settle(i, () => sameAs(stored, text, prepared));
+            } else if (hold.status === 'rejected') throw hold.reason;
+            else fresh.push(i);
+          }),
         ),
       );
+      fresh.sort((a, b) => a - b);
       // From here to the last append nothing awaits: the group has its place in one turn, in its order.
       const placed = this.#place(group, candidates, fresh, held);
       const appends = [...placed].map(async ([i, append]) => {

@@ -58,6 +58,10 @@ export interface AgreeOptions {
   readonly timeoutMs: number;
   /** Names of witnesses that are not asked. */
   readonly ignore: ReadonlySet<string>;
+  /** Size of the largest head that was ever signed here: it may grow while a late answer is still on its way. */
+  readonly largestSize: () => number;
+  /** Of a witness that has been counted among the silent ones already. */
+  readonly onLateConflict: (conflict: WitnessConflict) => void;
 }
 
 export interface Agreement {
@@ -166,19 +170,18 @@ export class Witnesses {
 
   /**
    * Has all witnesses but the ignored ones cosign the stored head, before anything is written: who does, agrees that this
-   * is the newest tree of the log. With a tree without leaves, nobody can disagree, and nobody is asked. Rejects as `ask`.
+   * is the newest tree of the log; of a tree without leaves too, which may be what is left of a larger one. Rejects as `ask`.
    */
-  async agree(head: HeadToCosign, { timeoutMs, ignore }: AgreeOptions): Promise<Agreement> {
+  async agree(head: HeadToCosign, options: AgreeOptions): Promise<Agreement> {
     assertAskable(head);
-    const links = [...this.#links].filter(([name]) => !ignore.has(name));
-    if (head.size === 0) return { agreed: links.map(([name]) => name), conflicts: [], silent: [] };
+    const links = [...this.#links].filter(([name]) => !options.ignore.has(name));
     const agreed: string[] = [];
     const conflicts: WitnessConflict[] = [];
     const silent: { name: string; why: string }[] = [];
     await Promise.all(
       links.map(async ([name, link]) => {
         await link.noteEarlier(head.size);
-        const found = await this.#agreementOf(link, head, timeoutMs);
+        const found = await this.#agreementOf(link, head, options);
         if (found === true) agreed.push(name);
         else if (typeof found === 'string') silent.push({ name, why: found });
         else conflicts.push(found);
@@ -192,22 +195,29 @@ export class Witnesses {
     await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 
-  #agreementOf(link: Link, head: HeadToCosign, timeoutMs: number): Promise<true | string | WitnessConflict> {
+  #agreementOf(
+    link: Link,
+    head: HeadToCosign,
+    { timeoutMs, largestSize, onLateConflict }: AgreeOptions,
+  ): Promise<true | string | WitnessConflict> {
     return new Promise((resolve, reject) => {
-      const late = `does not answer within ${timeoutMs} ms`;
-      const cancel = this.#clock.after(timeoutMs, () => resolve(late));
+      let isOver = false;
       const end = (found: true | string | WitnessConflict): void => {
+        isOver = true;
         cancel();
         resolve(found);
       };
+      const cancel = this.#clock.after(timeoutMs, () => end(`does not answer within ${timeoutMs} ms`));
       link.want({
         head,
-        largestSize: () => head.size,
+        largestSize,
         isOnce: true,
         onLines: () => end(true),
-        onConflict: end,
+        onConflict: (conflict) => (isOver ? onLateConflict(conflict) : end(conflict)),
         onNone: end,
         onFault: (error) => {
+          if (isOver) return this.#onSignal({ event: 'fault', name: link.state.name, error });
+          isOver = true;
           cancel();
           reject(
             error instanceof Error ? error : new Error('a witness could not be asked', { cause: error }),

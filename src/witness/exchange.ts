@@ -29,7 +29,8 @@ export interface ExchangeOptions {
   readonly controller: AbortController;
 }
 
-/** Failures before anything is sent, by what Node calls them. */
+const UNTRUSTED = 'has a certificate that is not trusted here';
+/** Failures before anything is sent, by what Node and OpenSSL call them. */
 const UNSENT: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'refuses connections'],
   ['ENOTFOUND', 'has a name that does not resolve'],
@@ -37,6 +38,25 @@ const UNSENT: ReadonlyMap<string, string> = new Map([
   ['EHOSTUNREACH', 'cannot be reached'],
   ['ENETUNREACH', 'cannot be reached'],
   ['UND_ERR_CONNECT_TIMEOUT', 'does not take a connection in time'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'does not speak TLS there'],
+  ['CERT_HAS_EXPIRED', 'has a certificate that has expired'],
+  ['CERT_NOT_YET_VALID', 'has a certificate that is not valid yet'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'has a certificate for another name'],
+  ...[
+    'CERT_CHAIN_TOO_LONG',
+    'CERT_REJECTED',
+    'CERT_REVOKED',
+    'CERT_SIGNATURE_FAILURE',
+    'CERT_UNTRUSTED',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'INVALID_CA',
+    'INVALID_PURPOSE',
+    'PATH_LENGTH_EXCEEDED',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  ].map((code): [string, string] => [code, UNTRUSTED]),
 ]);
 
 /**

@@ -6,7 +6,7 @@
  *
  *   vkey log.example/bank+2b1d3a4c+AbKU…            begins a log; its key, of type 0x01 or 0x06
  *   origin log.example/bank                         its origin, or none (default): the name of the key
- *   qpd 86400                                       requests a day that it is granted (default: not limited of itself)
+ *   qpd 86400                                       cosignatures a day that it is granted (default: not limited of itself)
  *   bastion none                                    read and not used, and so is
  *   contact ops@log.example                         whom to ask
  *
@@ -25,7 +25,10 @@ export interface ListedLog {
   readonly origin: string;
   /** One or more, no two of one name and key id. A signature by any of them is the log's. */
   readonly vkeys: readonly Vkey[];
-  /** `add-checkpoint` requests a day. Without one, the log is not limited of itself. */
+  /**
+   * Cosignatures a day, so many each of larger trees, of the same tree again and of subtrees. Without one, the log is not
+   * limited of itself.
+   */
   readonly perDay?: number;
 }
 
@@ -119,7 +122,7 @@ function parseKey(text: string, number: number): Vkey {
 
 function parsePerDay(text: string, number: number): number {
   const perDay = parseDecimal(text, `log list line ${number}: qpd`);
-  if (perDay === 0) throw flaw(number, 'grants no request at all: leave the log out');
+  if (perDay === 0) throw flaw(number, 'grants no cosignature at all: leave the log out');
   return perDay;
 }
 

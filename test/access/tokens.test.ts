@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Role } from '../../src/access/principal.ts';
@@ -10,23 +10,28 @@ import { openTokens, type Tokens } from '../../src/access/tokens.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const UNAUTHENTICATED = { code: 'unauthenticated' } as const;
+const POLL_MS = 1000;
 
+/** Tokens whose file is looked at when `poll` says so. */
 class TokensUnderTest {
   nowMs = 1000;
   readonly signals: TokensSignal[] = [];
   readonly path: string;
+  readonly #t: TestContext;
   tokens!: Tokens;
 
-  constructor(path: string) {
+  constructor(t: TestContext, path: string) {
+    this.#t = t;
     this.path = path;
   }
 
   static async open(t: TestContext): Promise<TokensUnderTest> {
-    const under = new TokensUnderTest(join(await tempFolder(t), 'tokens.json'));
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const under = new TokensUnderTest(t, join(await tempFolder(t), 'tokens.json'));
     await createTokenList(under.path);
     under.tokens = await openTokens(under.path, {
       now: () => under.nowMs,
-      pollMs: 5,
+      pollMs: POLL_MS,
       onSignal: (signal) => under.signals.push(signal),
     });
     t.after(() => under.tokens.close());
@@ -38,13 +43,22 @@ class TokensUnderTest {
     return createToken(this.path, { name, role, sources: ['s'], nowMs: 0, ...expiry });
   }
 
-  /** Waits for one more signal. */
+  /** Lets polls come, each with time for it to end. */
+  async poll(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      this.#t.mock.timers.tick(POLL_MS);
+      // As long as a poll takes that finds nothing new, and some.
+      for (let j = 0; j < 3; j++) await stat(import.meta.filename);
+    }
+  }
+
+  /** Polls until there is one more signal. */
   async signalled(change: () => Promise<unknown>): Promise<TokensSignal> {
     const before = this.signals.length;
     await change();
-    for (const endMs = performance.now() + 5000; this.signals.length === before;) {
-      assert.ok(performance.now() < endMs, 'the change was not seen');
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let polls = 0; this.signals.length === before; polls++) {
+      assert.ok(polls < 10_000, 'the change was not seen');
+      await this.poll(1);
     }
     return this.signals.at(-1)!;
   }
@@ -103,8 +117,8 @@ test('a broken or missing file leaves the last good list in force and is told of
     const signal = await under.signalled(spoil);
     assert.equal(signal.event, 'tokens_unreadable');
     const told = under.signals.length;
-    await new Promise((resolve) => setTimeout(resolve, 40));
-    assert.equal(under.signals.length, told);
+    await under.poll(20);
+    assert.equal(under.signals.length, told, 'told of once');
     assert.equal(under.tokens.authenticate(`Bearer ${token}`).name, 'app');
   }
   const signal = await under.signalled(() => createTokenList(under.path));

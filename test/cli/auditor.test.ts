@@ -1,7 +1,8 @@
 /** `head`, `consistency` and `fsck`: what outsiders run against a log. */
 
 import assert from 'node:assert/strict';
-import { cp, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openLevelStore } from '../../src/storage/level.ts';
@@ -144,35 +145,160 @@ test('consistency proves that the log, or a later saved head, extends a saved on
   assert.match(forged.err, /forged: note has a false signature/);
 });
 
-test('consistency convicts two copies of one log that went on differently', async (t) => {
+interface Forked {
+  readonly cwd: string;
+  readonly one: ServedLog;
+  readonly two: ServedLog;
+  readonly token: string;
+  readonly consistency: (...args: string[]) => Promise<Ran>;
+  /** Saves the head of a log. */
+  readonly save: (file: string, log: ServedLog) => Promise<void>;
+  /** What `newel verify` says of the evidence in a folder. */
+  readonly convict: (folder: string) => Promise<Ran>;
+}
+
+/** Two copies of one log, each served, and its keys in log.json. */
+async function fork(t: TestContext): Promise<Forked> {
   const cwd = await tempFolder(t);
   const { dir, token } = await newDiskLog(cwd);
   for (const end of ['', '.guard'])
     await cp(`${dir}${end}`, `${join(cwd, 'copy')}${end}`, { recursive: true });
   const one = await serveDiskLog(t, dir);
   const two = await serveDiskLog(t, join(cwd, 'copy'));
-  await one.add('this', token);
-  await two.add('that', token);
-  await Promise.all([one.published(1), two.published(1)]);
-  const { out } = await runCli(['head', '--checkpoint', '--url', one.url], { cwd });
-  await writeFile(join(cwd, 'one'), out);
+  await writeFile(join(cwd, 'log.json'), await (await fetch(`${one.url}/v1/log`)).text());
+  return {
+    cwd,
+    one,
+    two,
+    token,
+    consistency: (...args) => runCli(['consistency', '--trust', 'log.json', ...args], { cwd }),
+    async save(file, { url }) {
+      const { code, out } = await runCli(['head', '--checkpoint', '--url', url], { cwd });
+      assert.equal(code, 0);
+      await writeFile(join(cwd, file), out);
+    },
+    async convict(folder) {
+      const files = await readdir(join(cwd, folder));
+      const evidence = files.filter((name) => name.endsWith('.evidence.json'));
+      assert.equal(evidence.length, 1, files.join(' '));
+      return runCli(['verify', join(folder, evidence[0]!), '--trust', 'log.json'], { cwd });
+    },
+  };
+}
 
-  const same = await runCli(['consistency', 'one', '--url', two.url], { cwd });
+async function grow({ one, two, token }: Forked, ones: string[], twos: string[]): Promise<void> {
+  for (const [log, entries] of [
+    [one, ones],
+    [two, twos],
+  ] as const) {
+    for (const entry of entries) await log.add(entry, token);
+    await log.published(entries.length);
+  }
+}
+
+test('consistency convicts two copies of one log that went on differently, and keeps what does', async (t) => {
+  const forked = await fork(t);
+  const { cwd, one, two, token, consistency, save, convict } = forked;
+  await grow(forked, ['this'], ['that']);
+  await save('one', one);
+
+  const same = await consistency('one', '--url', two.url);
   assert.equal(same.code, 1);
   assert.match(same.out, /^✘ two trees of 1 leaves with different roots were signed$/m);
+  assert.match(
+    same.out,
+    /^Both heads are kept in fork-[0-9a-f]{8}\.evidence\.json: newel verify says what they show/m,
+  );
+  const proven = await convict('.');
+  assert.equal(proven.code, 0, proven.out + proven.err);
+  assert.match(proven.out, /signed a tree of 1 leaves/);
+
   await two.add('and on', token);
   await two.published(2);
-  const later = await runCli(['consistency', 'one', '--url', two.url, '--json'], { cwd });
+  const later = await consistency('one', '--url', two.url, '--out', 'found/here', '--json');
   assert.equal(later.code, 1);
-  const shown: unknown = JSON.parse(later.out);
-  assert.ok(typeof shown === 'object' && shown !== null && 'consistent' in shown && 'code' in shown);
-  assert.deepEqual([shown.consistent, shown.code], [false, 'inconsistent']);
+  const shown = JSON.parse(later.out) as Record<string, unknown>;
+  assert.deepEqual([shown['consistent'], shown['code']], [false, 'inconsistent']);
+  assert.deepEqual(
+    (await readdir(join(cwd, 'found/here'))).map((name) => join('found/here', name)),
+    [shown['evidence']],
+  );
+  const extended = await convict('found/here');
+  assert.equal(extended.code, 0, extended.out + extended.err);
+  assert.match(extended.out, /begins with a tree of 1 whose root is/);
+});
 
-  const two2 = await runCli(['head', '--checkpoint', '--url', two.url], { cwd });
-  await writeFile(join(cwd, 'two'), two2.out);
-  const shrunk = await runCli(['consistency', 'two', '--url', one.url], { cwd });
+test('consistency of a log that went back: no proof, unless the tiles of the larger tree show one', async (t) => {
+  const forked = await fork(t);
+  const { cwd, one, two, consistency, save, convict } = forked;
+  await grow(forked, ['this'], ['that', 'and on']);
+  await save('two', two);
+  const shrunk = await consistency('two', '--url', one.url);
   assert.equal(shrunk.code, 1);
   assert.match(shrunk.out, /^✘ the tree shrank from 2 to 1$/m);
+  assert.match(shrunk.out, /^What the log shows does not convict it: ask again, and keep what you have\.$/m);
+  assert.ok(!(await readdir(cwd)).some((name) => name.startsWith('fork-')));
+
+  // The head of one copy, with the tiles of the other.
+  const mixed = await play(t, (path) => `${path === '/checkpoint' ? one.url : two.url}${path}`);
+  const both = await consistency('two', '--url', mixed);
+  assert.equal(both.code, 1);
+  assert.match(both.out, /^✘ the tree of 2 leaves does not begin with the tree of 1 that was signed$/m);
+  assert.equal((await convict('.')).code, 0);
+});
+
+/** Serves what is at another URL, its bytes perhaps changed; closes after the test. */
+async function play(
+  t: TestContext,
+  at: (path: string) => string,
+  change: (path: string, bytes: Buffer) => void = () => {},
+): Promise<string> {
+  const server = createServer((request, response) => {
+    const path = request.url ?? '';
+    void fetch(at(path)).then(async (answer) => {
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      change(path, bytes);
+      response.writeHead(answer.status).end(bytes);
+    });
+  });
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return `http://127.0.0.1:${address.port}`;
+}
+
+test('consistency over a spoilt tile, or one that is missing: nothing is known, and nothing is called false', async (t) => {
+  const { newel, grow, save, cwd, url } = await setUp(t, 3);
+  await save('three', 'head', '--checkpoint');
+  await grow(2);
+  const spoilt = await play(
+    t,
+    (path) => `${url}${path}`,
+    (path, bytes) => {
+      if (path.startsWith('/tile/0/')) bytes[0]! ^= 1;
+    },
+  );
+  const missing = await play(t, (path) => `${url}${path.startsWith('/tile/') ? '/none' : path}`);
+  for (const [at, code, flaw] of [
+    [spoilt, 'root_mismatch', /have not the root of the checkpoint of size 5/],
+    [missing, 'unreachable', /the log has no tile\/0\/000/],
+  ] as const) {
+    const args = ['consistency', 'three', '--url', at, '--trust', 'log.json'];
+    const ran = await runCli(args, { cwd });
+    assert.deepEqual([ran.code, ran.out], [3, '']);
+    assert.match(ran.err, /^newel: whether 5 leaves extend 3 is not known: /);
+    assert.match(ran.err, flaw);
+    const { error } = JSON.parse((await runCli([...args, '--json'], { cwd })).err) as {
+      error: { code: string };
+    };
+    assert.equal(error.code, code);
+  }
+  assert.ok(!(await readdir(cwd)).some((name) => name.startsWith('fork-')));
+  assert.equal((await newel('consistency', 'three')).code, 0);
 });
 
 test('fsck finds a whole log whole, over HTTP and in its folder', async (t) => {

@@ -2,18 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { formatEvidenceBundle, FORK, parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
 import { httpSource } from '../../src/client/source.ts';
 import { parseTrust } from '../../src/client/trust.ts';
+import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
+import { ed25519Signer } from '../../src/formats/note.ts';
 import { decodeUtf8 } from '../../src/formats/text.ts';
+import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { runCli, type Started, startCli } from '../support/cli.ts';
 import { PlayedLog } from '../support/played-log.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 
 function hashOf(origin: string): string {
   return createHash('sha256').update(origin).digest('hex');
@@ -151,6 +155,63 @@ test('a witness shows its peers what it has cosigned, also where a head of anoth
     async () => posted.includes(own + lines) || undefined,
   );
   assert.equal(await shown(), own + lines);
+});
+
+test('a witness whose list gives a log another key exchanges heads by that key, without a restart and after one', async (t) => {
+  const cwd = await tempFolder(t);
+  const log = new WitnessedLog();
+  const seed = seedOf('another key');
+  const next = {
+    vkey: formatVkey(newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed))),
+    signers: [ed25519Signer(log.origin, seed, nodeEd25519)],
+  };
+  const tiles = await serve(t, (_, response) => Promise.resolve(void response.writeHead(404).end()));
+  const options = ['--tiles', `${log.origin}=${tiles}`];
+  const list = async (...vkeys: string[]): Promise<void> => {
+    await writeFile(join(cwd, 'logs'), ['logs/v0', ...vkeys.map((vkey) => `vkey ${vkey}`), ''].join('\n'));
+    await rename(join(cwd, 'logs'), join(cwd, 'w/logs'));
+  };
+  const post = async ({ url }: RunningWitness, note: Uint8Array): Promise<number> => {
+    const response = await fetch(`${url}/v1/heads`, { method: 'POST', body: Uint8Array.from(note) });
+    await response.text();
+    return response.status;
+  };
+  const cosign = async ({ url }: RunningWitness, body: Uint8Array): Promise<string> => {
+    const response = await fetch(`${url}/add-checkpoint`, { method: 'POST', body: Uint8Array.from(body) });
+    assert.equal(response.status, 200);
+    return response.text();
+  };
+  const shown = ({ url }: RunningWitness): Promise<string> =>
+    fetch(`${url}/v1/heads/${hashOf(log.origin)}`).then((response) => response.text());
+
+  const first = await startWitness(t, cwd, formatVkey(log.vkey), ...options);
+  const early = decodeUtf8(log.note(5)) + (await cosign(first, log.body(0, 5)));
+  await until('its head by the first key', async () => (await shown(first)) === early || undefined);
+  assert.equal(await post(first, log.note(9, next)), 403);
+  await list(next.vkey);
+  await until(
+    'another key is known',
+    async () => (await post(first, log.note(9, next))) === 202 || undefined,
+  );
+  assert.equal(await post(first, log.note(9)), 403, 'the first one is not any more');
+  await first.waitFor('err', /"level":"warn".*is by no key that is listed now/);
+  const later = decodeUtf8(log.note(9, next)) + (await cosign(first, log.body(5, 9, next)));
+  await until('its head by the other key', async () => (await shown(first)) === later || undefined);
+  assert.equal(await post(first, log.note(9, next)), 200);
+  await list(next.vkey, formatVkey(log.vkey));
+  await until('both are known', async () => (await post(first, log.note(9))) === 200 || undefined);
+  assert.equal(first.written.err.match(/is by no key/g)?.length, 1);
+  first.child.kill('SIGTERM');
+  assert.equal((await first.ended).code, 0);
+
+  // What it cosigned last is by a key that was listed then.
+  await list(formatVkey(log.vkey));
+  const args = ['witness', 'serve', '--data', 'w', '--listen', '127.0.0.1:0', '--gossip', ...options];
+  const again = startCli(t, args, { cwd });
+  const [line] = await again.waitFor('err', /^.*"msg":"serving"\}$/m);
+  const second = { ...again, url: (JSON.parse(line) as { url: string }).url };
+  assert.match(second.written.err, /"level":"warn".*is by no key that is listed now/);
+  assert.deepEqual([await post(second, log.note(9, next)), await post(second, log.note(11))], [403, 202]);
 });
 
 test('a witness and a monitor that see two servers of one forked log convict it, by their gossip', async (t) => {

@@ -8,6 +8,8 @@ import { Follower } from '../../src/monitor/follower.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import { FOLLOWED_URL, FollowedTestLog, trustOfFollowed } from '../support/followed-log.ts';
 
+const NOTHING = { path: 'DIR/evidence', count: () => 0 };
+
 test('a time that no calendar has is said as it is', async () => {
   for (const [timeS, json, words] of [
     [1_800_000_000, '2027-01-15T08:00:00.000Z', '2027-01-15 08:00:00 UTC'],
@@ -26,10 +28,37 @@ test('a time that no calendar has is said as it is', async () => {
     await follower.catchUp();
     let said = '';
     const terminal = { env: { NO_COLOR: '1' }, out: { write: (text: string) => (said += text) } };
-    sayState(terminal as unknown as Terminal, true, follower);
+    sayState(terminal as unknown as Terminal, true, follower, NOTHING);
     assert.equal((JSON.parse(said) as { head_time: unknown }).head_time, json);
     said = '';
-    sayState(terminal as unknown as Terminal, false, follower);
+    sayState(terminal as unknown as Terminal, false, follower, NOTHING);
     assert.ok(said.includes(`5 leaves, signed ${words}; every entry is verified`), said);
+  }
+});
+
+test('what earlier processes have proven is said, in words and in JSON', async () => {
+  const log = new FollowedTestLog(5);
+  await log.publish(5);
+  const follower = await Follower.open({
+    log: followedLog(trustOfFollowed(), { url: FOLLOWED_URL, source: log }),
+    store: new MemoryStore(),
+    alerts: new Alerts({ now: Date.now, onRaised: () => {}, onCleared: () => {} }),
+    now: Date.now,
+    convict: () => Promise.reject(new Error('nothing is proven')),
+  });
+  let said = '';
+  const terminal = {
+    env: { NO_COLOR: '1' },
+    out: { write: (text: string) => (said += text) },
+  } as unknown as Terminal;
+  const evidence = { path: 'DIR/evidence', count: () => 2 };
+  for (const step of ['', 'polled']) {
+    if (step !== '') await follower.poll();
+    said = '';
+    sayState(terminal, false, follower, evidence);
+    assert.ok(said.startsWith('✘ log.example/followed  proof: 2 bundles in DIR/evidence\n'), said);
+    said = '';
+    sayState(terminal, true, follower, evidence);
+    assert.equal((JSON.parse(said) as { evidence: unknown }).evidence, 2);
   }
 });

@@ -90,6 +90,7 @@ test('an honest log: one pass after another, each from where the last one stoppe
     read: true,
     tree_size: 400,
     verified_entries: 400,
+    evidence: 0,
   });
   // By its key alone, as any other tlog-tiles log.
   const { vkeys } = JSON.parse(await readFile(join(cwd, 'log.json'), 'utf8')) as { vkeys: string[] };
@@ -249,6 +250,59 @@ test('a witness that has seen a larger head than the log shows is waited for, an
   assert.equal(honest.code, 0, honest.out);
 });
 
+test('one pass that a signal ends says in one line what it had reached, and what it waited for', async (t) => {
+  const { grow, url, cwd } = await setUp(t, 10);
+  const old = Buffer.from(await (await fetch(`${url}/checkpoint`)).arrayBuffer());
+  await grow(5);
+  let asked = 0;
+  let isHanging = false;
+  const stuck = await proxy(
+    t,
+    () => url,
+    (request, response) => {
+      if (request.url !== '/checkpoint') return false;
+      asked += 1;
+      if (!isHanging) response.end(old);
+      return true;
+    },
+  );
+  const witness = await proxy(
+    t,
+    () => `${url}/checkpoint#`,
+    () => false,
+  );
+  const once = ['monitor', '--trust', 'log.json', '--log', stuck, '--once', '--data'];
+  const stopped = async (...args: string[]): Promise<Ran> => {
+    const monitor = startCli(t, [...once, ...args], { cwd });
+    // The second look comes when everything of the first one was done, and waits for a larger head.
+    await until(() => asked >= (isHanging ? 1 : 2));
+    asked = 0;
+    monitor.child.kill('SIGTERM');
+    return monitor.ended;
+  };
+  const waiting = await stopped('m', '--witness', `w1=${witness}`);
+  assert.equal(waiting.code, 0, waiting.out + waiting.err);
+  assert.match(
+    waiting.err,
+    /^newel: told to stop before the pass was over: log\.example\/disk: 10 of 10 entries verified, waits for [^\n]*the log to serve the head of 15 leaves that http:\S+ has shown\n$/,
+  );
+  assert.match(waiting.out, /^✔ log\.example\/disk {2}10 leaves/m);
+  isHanging = true;
+  const hanging = await stopped('other');
+  assert.equal(hanging.code, 3, hanging.out + hanging.err);
+  assert.equal(
+    hanging.err,
+    'newel: told to stop before the pass was over: log.example/disk: no head verified, waits for its head\n',
+  );
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + 20_000; !holds();) {
+    assert.ok(performance.now() < endMs, 'it did not come');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 test('as a service: an honest log under load raises nothing; metrics, gossip, and an end in order', async (t) => {
   const { url, add, token, cwd, published } = await setUp(t, 10);
   const monitor = startCli(
@@ -340,8 +394,8 @@ test('what is asked wrongly is said, and no folder of something else is taken', 
     [['--data', 'm', '--interval', 'often'], /--interval is not a time/],
     [['--data', 'm', '--interval', '10ms'], /--interval is not a time/],
     [['--data', 'm', '--witness', 'http://127.0.0.1:1'], /--witness is not like/],
-    [['--data', 'm', '--webhook', 'secret'], /webhook is not/],
-    [['--data', 'm', '--metrics', '9090'], /--metrics is not like/],
+    [['--data', 'm', '--webhook', 'secret'], /--webhook is not an http or https URL/],
+    [['--data', 'm', '--metrics', '9090'], /--metrics is not HOST:PORT/],
   ] as const) {
     const { code, err } = await runCli(['monitor', ...args, '--once'], { cwd });
     assert.equal(code, 2, args.join(' '));

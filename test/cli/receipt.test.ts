@@ -258,11 +258,13 @@ test('a receipt that has the level already stays as it is, and one that is false
 test('wrong usage of receipt exits with 2', async (t) => {
   const { newel } = await setUp(t);
   for (const [args, message] of [
-    [[], /an argument is missing/],
+    [[], /show or upgrade\?/],
     [['verify', 'a.json'], /show or upgrade\?/],
     [['show'], /which receipts\?/],
     [['show', 'a.json', '--level', 'signed'], /--level goes with upgrade/],
     [['show', 'a.json', '--out', 'x'], /--out goes with upgrade/],
+    [['show', 'a.json', '--lines', 'policy'], /--lines goes with upgrade/],
+    [['upgrade', 'a.json', '--lines', 'few'], /--lines is all or policy/],
     [['upgrade', 'a.json', '--wait', '3601'], /--wait is whole seconds, 0 to 3600/],
     [['upgrade', 'a.json', '--wait', '1.5'], /--wait is whole seconds/],
     [['upgrade', 'a.json', '--level', 'x'], /--level is signed or witnessed/],

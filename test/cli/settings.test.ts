@@ -69,6 +69,7 @@ test('every setting can come from each of its three places', () => {
   const values: Readonly<Record<string, string>> = {
     listen: '127.0.0.1:1',
     'listen-public': '[::1]:2',
+    metrics: '127.0.0.1:3',
     'public-url': 'https://log.example/test',
     guard: '/mnt/guard',
     'max-queue': '5',
@@ -122,7 +123,7 @@ test('addresses and URLs are parsed strictly', () => {
   ]) {
     assert.throws(
       () => settle({ flags: { listen } }),
-      { code: 'usage', message: /^--listen is not like/ },
+      { code: 'usage', message: /^--listen is not HOST:PORT, for example 127/ },
       listen,
     );
   }

@@ -55,34 +55,34 @@ function linesOf(text: string): string[] {
 
 test('more events than a batch has are logged in the order of the file, each with its receipt', async (t) => {
   const { cwd, submit, save, count } = await setUp(t);
-  await save('many.ndjson', events(700));
+  await save('many.ndjson', events(530));
   const { code, out, err } = await submit(['many.ndjson', '--out', 'receipts', '--json']);
   assert.deepEqual([code, err], [0, '']);
   const said = linesOf(out).map((line) => JSON.parse(line) as Receipt & { line: number; file: string });
   assert.deepEqual(
     said.map(({ id, line, leaf_index: index }) => [id, line, index]),
-    Array.from({ length: 700 }, (_, i) => [`e-${i}`, i + 1, i + 1]),
+    Array.from({ length: 530 }, (_, i) => [`e-${i}`, i + 1, i + 1]),
   );
   assert.equal(new Set(said.map(({ tree_size: size }) => size)).size, 2, 'a round for each batch');
-  assert.equal((await readdir(join(cwd, 'receipts'))).length, 700);
-  const some = [said[0]!, said[511]!, said[512]!, said[699]!].map(({ file }) => file);
+  assert.equal((await readdir(join(cwd, 'receipts'))).length, 530);
+  const some = [said[0]!, said[511]!, said[512]!, said[529]!].map(({ file }) => file);
   const verified = await runCli(['verify', ...some], { cwd });
   assert.equal(verified.code, 0, verified.out + verified.err);
   for (const file of some) {
     const receipt = JSON.parse(await readFile(join(cwd, file), 'utf8')) as JsonObject;
     assert.ok(!('n' in receipt) && !('status' in receipt) && !('checkpoint' in receipt));
   }
-  assert.equal(await count(), 700);
+  assert.equal(await count(), 530);
 
   const again = await submit(['many.ndjson', '--out', 'again']);
-  assert.deepEqual([again.code, linesOf(again.out).length], [0, 700]);
-  assert.equal(await count(), 700);
+  assert.deepEqual([again.code, linesOf(again.out).length], [0, 530]);
+  assert.equal(await count(), 530);
 });
 
 test('it stops at the first event that is refused, wherever that is: those before it are logged, none after it', async (t) => {
   const { submit, save, count } = await setUp(t);
   for (const [at, total] of [
-    [600, 700],
+    [520, 530],
     [512, 514],
     [0, 3],
     [2, 3],
@@ -123,8 +123,8 @@ test('a log that takes little in a round is sent less at a time', async (t) => {
 
 test('--atomic logs all events of a file, in one round, or none', async (t) => {
   const { submit, save, count } = await setUp(t);
-  const some = events(600);
-  const wrong = some.map((event, i) => (i === 3 || i === 550 ? { ...event, status: CANARY } : event));
+  const some = events(530);
+  const wrong = some.map((event, i) => (i === 3 || i === 520 ? { ...event, status: CANARY } : event));
   await save('some.ndjson', wrong);
   const refused = await submit(['some.ndjson', '--atomic']);
   assert.deepEqual([refused.code, refused.out], [1, '']);
@@ -132,15 +132,15 @@ test('--atomic logs all events of a file, in one round, or none', async (t) => {
     linesOf(refused.err).filter((line) => !line.startsWith('  ')),
     [
       'newel: some.ndjson:4: the event breaks rules of its schema',
-      'newel: some.ndjson:551: the event breaks rules of its schema',
-      '2 events of 600 refused, so that none is logged.',
+      'newel: some.ndjson:521: the event breaks rules of its schema',
+      '2 events of 530 refused, so that none is logged.',
     ],
   );
   assert.ok(!refused.err.includes(CANARY));
   assert.equal(await count(), 0);
   const json = await submit(['some.ndjson', '--atomic', '--json', '--skip', '10']);
   const { error } = JSON.parse(json.err) as { error: JsonObject };
-  assert.deepEqual([error['code'], error['line'], error['logged']], ['event_invalid', 551, 0]);
+  assert.deepEqual([error['code'], error['line'], error['logged']], ['event_invalid', 521, 0]);
 
   await save('some.ndjson', some);
   const taken = await submit(['some.ndjson', '--atomic', '--json']);
@@ -148,9 +148,9 @@ test('--atomic logs all events of a file, in one round, or none', async (t) => {
   const sizes = linesOf(taken.out).map((line) => (JSON.parse(line) as Receipt).tree_size);
   assert.deepEqual(
     sizes,
-    Array.from({ length: 600 }, () => 601),
+    Array.from({ length: 530 }, () => 531),
   );
-  assert.equal(await count(), 600);
+  assert.equal(await count(), 530);
 
   await save('one.json', [flat('one')]);
   assert.equal((await submit(['one.json', '--atomic'])).code, 0);
@@ -158,7 +158,7 @@ test('--atomic logs all events of a file, in one round, or none', async (t) => {
     input: [Buffer.from(`${JSON.stringify(flat('two'))}\n{`)],
   });
   assert.deepEqual([spoilt.code, spoilt.out], [3, ''], 'what cannot be read keeps all from being sent');
-  assert.equal(await count(), 601);
+  assert.equal(await count(), 531);
 });
 
 test('more than one round takes is said to be too much for --atomic', async (t) => {

@@ -20,7 +20,7 @@ import {
   witnessedTrust,
 } from '../support/witnessed-receipt.ts';
 
-const { a, b } = WITNESSES;
+const { a, b, c } = WITNESSES;
 const PENDING = { level: 'witnessed', reason: 'deadline', have: 1, need: 2 } as const;
 
 interface Setup {
@@ -79,12 +79,46 @@ test('one that is not yet is written too; what it lacks, and how to get it, is s
   const [name = ''] = await readdir(join(cwd, 'r'));
   const kept = JSON.parse(await readFile(join(cwd, 'r', name), 'utf8')) as Receipt;
   assert.deepEqual([kept.level, kept.pending], ['signed', PENDING]);
-  assert.equal((await runCli(['verify', `r/${name}`], { cwd })).code, 0);
+  const plain = await runCli(['verify', `r/${name}`], { cwd });
+  assert.equal(plain.code, 0, 'the level is what the verifier asks for');
+  assert.match(
+    plain.out,
+    /^ {2}witnesses +– 1 of 2 needed by the policy: witness\.example\/a +level: signed$/m,
+  );
+  assert.match(
+    plain.out,
+    /^ +! witnessed was asked for, and is not reached \(deadline\): newel receipt upgrade /m,
+  );
   assert.equal((await runCli(['verify', `r/${name}`, '--level', 'witnessed'], { cwd })).code, 4);
 
   const json = await submit('--json');
   const line = JSON.parse(json.out) as JsonObject;
   assert.deepEqual([json.code, line['level'], line['pending']], [4, 'signed', PENDING]);
+});
+
+test('with --lines policy receipts keep the lines that the policy needs', async (t) => {
+  const receipts = [await receiptOf('one', [a, b, c]), await receiptOf('two', [c, b, a])];
+  const answer = receipts.map((receipt, n) => `${JSON.stringify({ n, status: 201, ...receipt })}\n`).join('');
+  const { cwd, submit } = await setUp(t, ['one', 'two'], () => [200, answer]);
+  const whole = await submit('--out', 'whole');
+  const short = await submit('--out', 'short', '--lines', 'policy');
+  assert.deepEqual([whole.code, short.code], [0, 0], short.err);
+  for (const [folder, count] of [
+    ['whole', 4],
+    ['short', 3],
+  ] as const) {
+    const names = await readdir(join(cwd, folder));
+    assert.equal(names.length, 2);
+    for (const name of names) {
+      const { proof } = JSON.parse(await readFile(join(cwd, folder, name), 'utf8')) as Receipt;
+      assert.equal(proof.split('\n').filter((line) => line.startsWith('— ')).length, count);
+      const verified = await runCli(['verify', join(folder, name), '--level', 'witnessed'], { cwd });
+      assert.equal(verified.code, 0, verified.err);
+    }
+  }
+  const wrong = await submit('--lines', 'some');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /--lines is all or policy/);
 });
 
 test('of several, each has its own level, and reasons are said once', async (t) => {

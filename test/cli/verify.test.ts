@@ -339,7 +339,7 @@ test('the trust file is --trust, else that of client.json; without one it is tol
     if (content !== undefined) await save(file, content);
     const given = await verify('--trust', file);
     assert.deepEqual([given.code, given.out], [3, ''], file);
-    assert.match(given.err, new RegExp(file.replace('.', '\\.')));
+    assert.match(given.err, new RegExp(`${file.replace('.', '\\.')}.*newel trust pin URL`));
   }
 });
 
@@ -376,7 +376,7 @@ test('what a receipt says moves no cursor and sets no colour; marks are coloured
 test('wrong usage of verify exits with 2', async (t) => {
   const { verify } = await setUp(t);
   for (const [args, message] of [
-    [[], /an argument is missing/],
+    [[], /which files\?/],
     [['--statement', 's'], /--statement and --proof go together/],
     [['a.receipt.json', '--statement', 's', '--proof', 'p'], /either receipts, or --statement and --proof/],
   ] as const) {

@@ -66,6 +66,7 @@ test('init makes a folder for its owner alone, and prints what a policy needs: o
     ],
   );
   for (const { name } of witnesses) assert.ok(isQuorumMet({ witnesses, groups, ...policy }, new Set([name])));
+  assert.equal(lines, await readFile(join(dir, 'policy'), 'utf8'));
   assert.match(err, /Next: newel witness serve --data w1/);
 
   const again = await init(cwd);
@@ -75,6 +76,21 @@ test('init makes a folder for its owner alone, and prints what a policy needs: o
   assert.match(other.err, /is not empty/);
 });
 
+test('on a terminal init shows a key of ML-DSA-44 shortened, and where the lines are whole', async (t) => {
+  const cwd = await tempFolder(t);
+  const args = ['witness', 'init', '--data', 'w1', '--name', NAME];
+  const { out } = await runCli(args, { cwd, isTerminal: true });
+  const file = join(cwd, 'w1/policy');
+  const whole = await readFile(file, 'utf8');
+  assert.ok(whole.length > 1800 && out.length < 1200, `${whole.length}, ${out.length}`);
+  const [head, shown] = out.split(`For the policy of a log, whole in ${file}:\n`);
+  assert.ok(head!.endsWith('\n\n') && shown !== undefined);
+  const parts = shown.split('…');
+  assert.equal(parts.length, 2, 'one key of the two');
+  assert.ok(whole.startsWith(parts[0]!) && whole.endsWith(parts[1]!));
+  assert.throws(() => parsePolicy(encodeUtf8(`${shown}quorum ${NAME}\n`)), { code: 'malformed' });
+});
+
 test('as JSON, and what is wrong with arguments', async (t) => {
   const cwd = await tempFolder(t);
   const { out } = await init(cwd, '--json');
@@ -82,12 +98,15 @@ test('as JSON, and what is wrong with arguments', async (t) => {
   assert.deepEqual([made.name, made.vkeys.length, made.policy.length], [NAME, 2, 3]);
   assert.match(made.policy[0]!, / http:\/\/127\.0\.0\.1:8090$/);
   for (const [args, message] of [
-    [[], /an argument is missing/],
+    [[], /init or serve\?/],
     [['make'], /init or serve\?/],
     [['init', '--name', NAME], /--data is needed/],
     [['init', '--data', 'x'], /--name is needed/],
     [['init', '--data', 'x', '--name', 'a b'], /the name is not 1 to 255 bytes without space and plus/],
-    [['init', '--data', 'x', '--name', NAME, '--listen', '8090'], /--listen is not like 127/],
+    [
+      ['init', '--data', 'x', '--name', NAME, '--listen', '8090'],
+      /--listen is not HOST:PORT, for example 127/,
+    ],
     [
       ['init', '--data', 'x', '--name', NAME, '--public-url', 'witness.example'],
       /--public-url is not an http/,
@@ -230,7 +249,7 @@ test('keys and witness.json that are not as init made them', async (t) => {
     [config, settings.replace('"format": 1', '"format": 2'), /is not of format 1/],
     [config, settings.replace(NAME, 'another'), /is another key than its name says/],
     [config, settings.replace('"listen"', '"listne"'), /has an unknown member/],
-    [config, settings.replace('127.0.0.1:8090', '8090'), /has a listen that is not like/],
+    [config, settings.replace('127.0.0.1:8090', '8090'), /has a listen that is not HOST:PORT/],
   ] as const) {
     const before = await readFile(path, 'utf8');
     await writeFile(path, text);

@@ -45,6 +45,7 @@ test('witnesses whose answers cross a network in clear are named at the start, u
     },
     ignored: new Set(['w7']),
     lines: createLines({ level: 'warn', write: (line) => written.push(line) }),
+    onSignal: () => {},
   });
   witnessing.attach(log, new Map());
   const warned = written.map((line) => JSON.parse(line) as { level: string; names: string[]; msg: string });

@@ -8,7 +8,9 @@ import {
   isEvidence,
   parseEvidenceBundle,
   ROLLBACK,
+  sightingOf,
 } from '../../src/client/evidence-bundle.ts';
+import { formatKeyName } from '../../src/client/head-lines.ts';
 import { parseTrust, type Trust } from '../../src/client/trust.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { NewelError } from '../../src/errors.ts';
@@ -108,6 +110,15 @@ describe('the form of a bundle', () => {
     assert.throws(() => parseEvidenceBundle(' '.repeat(3 * 1024 * 1024)), refuses('too_large'));
     assert.throws(() => parseEvidenceBundle(`{"evidence":1,"evidence":2}`), refuses('malformed'));
     assert.throws(() => formatEvidenceBundle({ ...bundle, seen: [SEEN[0]] }), RangeError);
+    for (const source of [
+      `https://log.example/${'a'.repeat(1100)}`,
+      '\u{1F512}'.repeat(513),
+      `x${'\u{1F512}'.repeat(513)}`,
+    ]) {
+      const seen = [sightingOf(source, 1), SEEN[1]] as const;
+      const again = parseEvidenceBundle(formatEvidenceBundle({ ...bundle, seen }));
+      assert.ok(source.startsWith(again.seen[0]!.source) && again.seen[0]!.source.length >= 1023);
+    }
     assert.throws(
       () => formatEvidenceBundle({ ...bundle, heads: [new Uint8Array(3), bundle.heads[1]] }),
       RangeError,
@@ -127,8 +138,11 @@ describe('a fork', () => {
     assert.deepEqual(verified.sizes, [150, 150]);
     assert.deepEqual(verified.roots, [honest.root(150), forked.root(150)]);
     assert.deepEqual(verified.timesS, [T, undefined]);
-    assert.equal(verified.keys.length, 2, 'its Ed25519 key, and on one head its ML-DSA-44 key');
-    assert.ok(verified.keys.every((key) => key.startsWith(`${honest.origin}+`)));
+    const [ed25519, mldsa44] = trust.vkeys.map((vkey) => vkey.split('+', 2).join('+'));
+    assert.deepEqual(verified.keys, [ed25519], 'its ML-DSA-44 key has signed one head alone');
+    const apart = [await honest.head(150, { timeS: T, isUnsigned: true }), await forked.head(150)] as const;
+    const byEither = verifyEvidenceBundle(forkOf(apart), { trust });
+    assert.deepEqual(byEither.keys, [mldsa44, ed25519], 'no key has signed both, and the log has');
     assert.match(verified.words.join('\n'), /signed a tree of 150 leaves.*\n.*\n.*two roots/);
   });
 
@@ -255,6 +269,46 @@ describe('a rollback', () => {
       () => verifyEvidenceBundle(bundle, { trust: honest.trustFile() }),
       refuses('proof_invalid'),
     );
+  });
+
+  test('by several keys convicts each of them, in words too, and nobody else', async () => {
+    const [key1, key2] = [WITNESS, OTHER].map(({ vkey }) => formatKeyName(vkey));
+    const both = parseTrust(honest.trustFile([WITNESS, OTHER]), { mldsa44: nobleMldsa44 });
+    const head = (size: number, one: number, other: number, timeS?: number): Promise<Uint8Array> =>
+      honest.head(size, {
+        witnesses: [
+          [WITNESS, one],
+          [OTHER, other],
+        ],
+        ...(timeS !== undefined && { timeS }),
+      });
+    const bundle = rollbackOf(await head(100, T + 5, T), await head(99, T + 10, T + 20));
+    const { keys, timesS, words } = verifyEvidenceBundle(bundle, { trust: both });
+    assert.deepEqual(keys, [key1, key2]);
+    assert.deepEqual(timesS, [T, T + 10], 'the earliest that a guilty line of each head says');
+    for (const key of keys) {
+      const said = words.filter((sentence) => sentence.includes(`${key} signed that the largest tree`));
+      assert.deepEqual(
+        said.map((sentence) => /had ([0-9]+) leaves/.exec(sentence)?.[1]),
+        ['100', '99'],
+        key,
+      );
+    }
+    assert.match(
+      words.join('\n'),
+      new RegExp(`each of ${keys.join(', ')} has gone back`.replaceAll('+', '\\+')),
+    );
+    assert.equal(words.at(-1), `This shows nothing against ${honest.origin}.`);
+    assert.match(words.join('\n'), /or somebody else has its key\./, 'a stolen key does this too');
+    // One of them has signed in the order of time; and whoever does not trust a key does not hear of it.
+    const one = rollbackOf(await head(100, T, T + 50), await head(99, T + 1, T + 2));
+    assert.deepEqual(verifyEvidenceBundle(one, { trust: both }).keys, [key1]);
+    assert.deepEqual(verifyEvidenceBundle(bundle, { trust }).keys, [key1]);
+    const withLog = rollbackOf(await head(100, T, T, T), await head(99, T + 1, T, T + 2));
+    const verified = verifyEvidenceBundle(withLog, { trust: both });
+    assert.equal(verified.keys.length, 2);
+    assert.match(verified.keys[0]!, /^log\.example\/played\+/);
+    assert.ok(!verified.words.some((sentence) => sentence.includes('nothing against')));
   });
 
   test('a time that no calendar has is a time', async () => {

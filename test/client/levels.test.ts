@@ -19,7 +19,7 @@ import {
   witnessedTrust,
 } from '../support/witnessed-receipt.ts';
 
-const { a, b, d } = WITNESSES;
+const { a, b, c, d } = WITNESSES;
 const EVENT = TEST_EVENT as StepUpEvent;
 const made = makeTestReceipt();
 const one = await cosign(made, [[a, T + 1]]);
@@ -38,6 +38,24 @@ async function open(
   const log = await serveFakeLog(t, made.leafHashes, answer);
   const trust = witnessedTrust();
   return { ...log, newel: new Newel({ url: log.url, token: 'newel_t', trust, timeoutMs: 2000, ...options }) };
+}
+
+/** A fetch that holds each answer. `next` resolves to what hands the next one on, once it is there. */
+function heldFetch(): { fetch: typeof globalThis.fetch; next: () => Promise<() => void> } {
+  const held: (() => void)[] = [];
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const response = await globalThis.fetch(input, init);
+    await new Promise<void>((resolve, reject) => {
+      held.push(resolve);
+      init?.signal?.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
+    });
+    return response;
+  };
+  const next = async (): Promise<() => void> => {
+    while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return held.shift()!;
+  };
+  return { fetch, next };
 }
 
 describe('submit', () => {
@@ -97,6 +115,33 @@ describe('submit', () => {
     assert.deepEqual([level, pending?.have, pending?.need], ['signed', 1, 2]);
   });
 
+  test('keeps the lines of the policy alone where it is told to, once they are there', async (t) => {
+    const three = await cosign(made, [
+      [a, T + 3],
+      [b, T + 2],
+      [c, T + 1],
+    ]);
+    const below = await cosign(made, [
+      [a, T],
+      [d, T],
+    ]);
+    const { newel, asked } = await open(t, (_, count) => (count === 4 ? [202, below] : [201, three]));
+    assert.equal((await newel.submit(EVENT, WITNESSED)).proof, three.proof);
+    assert.equal((await newel.submit(EVENT, { ...WITNESSED, lines: 'all' })).proof, three.proof);
+    const { proof, level } = await newel.submit(EVENT, { ...WITNESSED, lines: 'policy' });
+    const needed = await cosign(made, [
+      [b, T + 2],
+      [c, T + 1],
+    ]);
+    assert.deepEqual([proof, level], [needed.proof, 'witnessed']);
+    const kept = await newel.submit(EVENT, { ...WITNESSED, lines: 'policy' });
+    assert.deepEqual([kept.proof, kept.pending?.have], [below.proof, 1]);
+    assert.ok(
+      asked.every(({ url }) => !url.includes('lines')),
+      'the policy of the log may be another',
+    );
+  });
+
   test('finds another event, or less of it, whatever the level', async (t) => {
     const other = makeTestReceipt({ event: { ...TEST_EVENT, outcome: 'failure' } });
     const lesser = { ...two, statement: presentSdJwt(two.statement, ([name]) => name !== 'txn') };
@@ -116,13 +161,23 @@ describe('submit', () => {
   });
 
   test('waits longer for an answer that takes longer', async (t) => {
-    const fetch: typeof globalThis.fetch = async (input, init) => {
-      await new Promise((resolve) => setTimeout(resolve, 700));
-      return globalThis.fetch(input, init);
-    };
+    const { fetch, next } = heldFetch();
     const { newel } = await open(t, () => [201, two], { fetch, timeoutMs: 500, retries: 0 });
-    assert.equal((await newel.submit(EVENT, { ...WITNESSED, waitS: 1 })).level, 'witnessed');
-    await assert.rejects(newel.submit(EVENT, { ...WITNESSED, waitS: 0 }), { code: 'unreachable' });
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const patient = newel.submit(EVENT, { ...WITNESSED, waitS: 1 });
+    const answer = await next();
+    t.mock.timers.tick(1499);
+    answer();
+    assert.equal((await patient).level, 'witnessed');
+    for (const [waitS, waitMs] of [
+      [1, 1500],
+      [0, 500],
+    ] as const) {
+      const refused = assert.rejects(newel.submit(EVENT, { ...WITNESSED, waitS }), { code: 'unreachable' });
+      await next();
+      t.mock.timers.tick(waitMs);
+      await refused;
+    }
   });
 
   test('refuses a wait that is none, before anything is sent', async (t) => {
@@ -187,6 +242,18 @@ describe('submitMany', () => {
         ['/v1/events?level=witnessed', 'return=representation, wait=2'],
         ['/v1/events?level=witnessed&atomic=true', 'return=representation, wait=5'],
       ],
+    );
+  });
+
+  test('each keeps the lines of the policy alone where it is told to', async (t) => {
+    const answer = await itemsOf([[a, b, c], [a], [c, b, a]]);
+    const { newel } = await open(t, () => [200, answer]);
+    const outcomes = await collect(newel, { ...WITNESSED, lines: 'policy' });
+    assert.deepEqual(
+      outcomes.map(
+        ({ receipt }) => receipt!.proof.split('\n').filter((line) => line.startsWith('— ')).length,
+      ),
+      [3, 2, 3],
     );
   });
 

@@ -87,6 +87,18 @@ describe('a receipt is upgraded', () => {
     assert.equal((await newel.upgrade(grown.receipt, 'witnessed')).tree_size, 42);
   });
 
+  test('with the lines of the policy alone where it is told to', async (t) => {
+    const all = await cosign(grown, [
+      [a, T + 1],
+      [b, T + 2],
+      [WITNESSES.c, T + 3],
+    ]);
+    const { newel } = await open(t, grown.leafHashes, () => [200, all]);
+    const better = await newel.upgrade(first.receipt, 'witnessed', { lines: 'policy' });
+    assert.deepEqual(better, await witnessed(grown));
+    assert.equal((await newel.upgrade(first.receipt, 'witnessed')).proof, all.proof);
+  });
+
   test('once enough witnesses have signed; the log is asked until then', async (t) => {
     const one = { ...(await cosign(grown, [[a, T]])), pending: DEADLINE };
     const better = await witnessed(grown);

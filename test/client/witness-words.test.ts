@@ -75,6 +75,41 @@ describe('two of three', () => {
     assert.equal(witnessesOf(none).detail, '0 of 2 needed by the policy');
   });
 
+  test('that a receipt was asked for with, and does not have, are spoken of, though it holds', async () => {
+    const pending = { level: 'witnessed', reason: 'deadline', have: 1, need: 2 };
+    const receipt = { ...(await cosign(made, [[a, T]])), pending };
+    const [trust, words] = [witnessedTrust(), 'newel receipt upgrade fetches the missing lines'];
+    const found = checkReceipt(receipt, { trust });
+    assert.deepEqual([found.ok, found.level], [true, 'signed']);
+    assert.deepEqual(witnessesOf(found), {
+      name: 'witnesses',
+      result: 'skipped',
+      detail: '1 of 2 needed by the policy: witness.example/a',
+      note: 'level: signed',
+      warning: `witnessed was asked for, and is not reached (deadline): ${words}`,
+    });
+    const strict = checkReceipt(receipt, { trust, level: 'witnessed' });
+    assert.deepEqual([strict.ok, witnessesOf(strict).result], [false, 'failed']);
+    assert.equal(witnessesOf(strict).warning, witnessesOf(found).warning);
+
+    const strange = { ...receipt, pending: { ...pending, reason: '<b>' } };
+    assert.equal(
+      witnessesOf(checkReceipt(strange, { trust })).warning,
+      `witnessed was asked for, and is not reached: ${words}`,
+    );
+    const two = await cosign(made, [
+      [a, T],
+      [b, T],
+    ]);
+    for (const [one, under] of [
+      [{ ...two, pending }, trust],
+      [{ ...receipt, pending: { ...pending, level: 'other' } }, trust],
+      [receipt, makeTestReceipt().trustFile],
+    ] as const) {
+      assert.equal(witnessesOf(checkReceipt(one, { trust: under })).warning, undefined);
+    }
+  });
+
   test('are not those who are no witnesses of the policy, whatever the receipt claims', async () => {
     const receipt = await cosign(made, [
       [a, T],

@@ -32,7 +32,8 @@ function lineOf(n: number): string {
       ? {
           ...FULL,
           id: `e-${n}`,
-          seq: n,
+          // None is missing: of a gap the log would say so, some time later, in an event of its own.
+          seq: n / 50,
           txn: `t-${n}`,
           subject: { sub_id: { format: 'opaque', id: `u-${n % 7}` } },
         }

@@ -336,7 +336,7 @@ test('a write that fails is a 503 of unknown outcome, and so is all after it', a
     assert.equal((JSON.parse(text) as { code: string }).code, 'storage_failed');
     assert.ok(!text.includes('sda1'), 'what failed is for the operator');
   }
-  assert.equal(errors.length, 1, 'it is reported once');
+  assert.deepEqual(errors, [], 'the log has told it when it stopped');
   const ready = await app.request('/readyz');
   assert.equal(ready.status, 503);
   assert.equal(((await ready.json()) as { code: string }).code, 'storage_failed');
@@ -346,11 +346,23 @@ test('a write that fails is a 503 of unknown outcome, and so is all after it', a
 });
 
 test('a log that is closing takes no entries and is not ready', async () => {
-  const { app, test: log } = await openTestSite();
+  const { app, test: log, errors } = await openTestSite();
   await log.log.close();
   assert.equal((await app.request('/readyz')).status, 503);
   const response = await app.request('/add', { method: 'POST', headers: bearer('submit'), body: 'x' });
   assert.equal(response.status, 503);
+  assert.deepEqual(errors, [], 'to be told to end is no failure');
+});
+
+test('a log that was stopped from outside refuses, and each refusal is no failure of its own', async () => {
+  const { app, test: log, errors } = await openTestSite();
+  log.log.halt(new NewelError('log_refused', 'a witness knows of another tree'));
+  for (let i = 0; i < 3; i++) {
+    const response = await app.request('/add', { method: 'POST', headers: bearer('submit'), body: 'x' });
+    assert.equal(response.status, 503);
+  }
+  assert.deepEqual(errors, []);
+  await log.log.close();
 });
 
 test('a log of events has no such route, nor has the public app', async () => {

@@ -60,7 +60,10 @@ test('a port that is taken is said, or the next one is tried', async () => {
   const { port } = first;
   await assert.rejects(listen({ host: '127.0.0.1', port }), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'usage');
-    assert.match(error.message, new RegExp(`port ${port} of 127.0.0.1 is taken`));
+    assert.match(
+      error.message,
+      new RegExp(`port ${port} of 127.0.0.1 is taken: end what has it, or listen elsewhere`),
+    );
     return true;
   });
   if (port < 65_530) {

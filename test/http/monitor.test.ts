@@ -4,14 +4,13 @@ import { test, type TestContext } from 'node:test';
 import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
-import { NewelError } from '../../src/errors.ts';
-import { BodyRoom } from '../../src/http/body-room.ts';
 import { listen } from '../../src/http/listen.ts';
 import { addGossipRoutes } from '../../src/http/monitor.ts';
 import type { AnsweredRequest } from '../../src/http/signals.ts';
 import { Hono } from 'hono';
 import { type GossipParty, openGossipParty } from '../support/gossip-party.ts';
 import { PlayedLog, playedWitness } from '../support/played-log.ts';
+import { type PlayedRequest, requestFrom } from '../support/request-from.ts';
 
 const log = new PlayedLog(100);
 const forked = log.fork(60).grow(40, 'other');
@@ -124,12 +123,24 @@ test('the newest head is there for whoever asks by the hash of its origin', asyn
 
 test('429 comes before the body is read, with the seconds to wait', async () => {
   const party = await openParty();
-  let refused: Response | undefined;
-  for (let i = 0; i < 100 && !refused; i++) {
-    const response = await post(party, 'x');
-    if (response.status === 429) refused = response;
-  }
+  const postFrom = (address: string): Promise<Response> => {
+    const { incoming, response } = requestFrom(party.app, address, '/v1/heads');
+    incoming.end('x');
+    return response;
+  };
+  const sendFrom = async (address: string, count: number): Promise<Response[]> => {
+    const refused: Response[] = [];
+    for (let i = 0; i < count; i++) {
+      const response = await postFrom(address);
+      if (response.status === 429) refused.push(response);
+    }
+    return refused;
+  };
+  const [refused] = await sendFrom('203.0.113.7', 100);
   assert.ok(refused);
+  assert.equal((await postFrom('198.51.100.1')).status, 400, 'another network has a rate of its own');
+  assert.deepEqual(await sendFrom('127.0.0.1', 100), [], 'behind a proxy there are many');
+  assert.ok((await sendFrom('10.0.0.1', 200)).length > 0, 'and all together have a rate');
   assert.equal(refused.headers.get('Retry-After'), '1');
   assert.equal(((await refused.json()) as { code: string }).code, 'rate_limited');
   assert.equal(
@@ -164,38 +175,42 @@ test('what is our fault is told to the operator, and to nobody else', async () =
   );
 });
 
-test('what is under way is bounded, of each sender and of all, and ends with the answer', async () => {
-  const room = new BodyRoom({ maxRequests: 8, maxBytes: 400, maxBodyBytes: 100 });
-  const answers: (() => void)[] = [];
-  const app = new Hono();
-  app.post('/:sender', async (c) => {
-    try {
-      const answer = (): Promise<void> => new Promise((resolve) => answers.push(resolve));
-      await room.run(c, c.req.param('sender'), answer);
-      return c.text('taken');
-    } catch (error) {
-      assert.ok(error instanceof NewelError);
-      return c.text(error.code);
-    }
+test('the heads of one network leave room for those of others, begun or whole', async () => {
+  const party = await openParty();
+  const held: (() => void)[] = [];
+  let isHeld = true;
+  const heads = Object.assign(Object.create(party.heads) as typeof party.heads, {
+    admit: () => 'x',
+    takePosted: async (note: Uint8Array) => {
+      if (isHeld) await new Promise<void>((resolve) => held.push(resolve));
+      return party.heads.takePosted(note, 'x');
+    },
   });
-  const send = (sender: string, bytes: number): Promise<string> =>
-    Promise.resolve(app.request(`/${sender}`, { method: 'POST', body: 'x'.repeat(bytes) })).then((response) =>
-      response.text(),
-    );
-  const first = [send('a', 50), send('a', 50)];
-  while (answers.length < 2) await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(await send('a', 0), 'queue_full', 'two are a quarter');
-  assert.equal(await send('b', 101), 'too_large');
-  const others = ['b', 'c', 'd'].map((sender) => send(sender, 100));
-  while (answers.length < 5) await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(await send('b', 1), 'queue_full', 'its bytes are a quarter');
-  assert.equal(await send('e', 1), 'queue_full', 'all bytes are taken');
-  for (const end of answers.splice(0)) end();
-  for (const answer of [...first, ...others]) assert.equal(await answer, 'taken');
-  const last = send('a', 100);
-  while (answers.length < 1) await new Promise((resolve) => setImmediate(resolve));
-  answers[0]!();
-  assert.equal(await last, 'taken');
+  const app = new Hono();
+  addGossipRoutes(app, { heads, onError: (error) => party.errors.push(error) });
+  const begin = (address: string): PlayedRequest => requestFrom(app, address, '/v1/heads');
+  const send = ({ incoming, response }: PlayedRequest): Promise<Response> => {
+    incoming.end(log.checkpoint!);
+    return response;
+  };
+  const idle = Array.from({ length: 300 }, (_, i) => begin(`203.0.113.${i % 256}`));
+  for (const { response } of idle.slice(0, 236)) assert.equal((await response).status, 503, 'cut off');
+  const whole = Array.from({ length: 64 }, () => send(begin('203.0.113.7')));
+  while (held.length < 64) await new Promise((resolve) => setImmediate(resolve));
+  const refused = await send(begin('203.0.113.7'));
+  assert.deepEqual([refused.status, refused.headers.get('Retry-After')], [503, '10']);
+  assert.equal(((await refused.json()) as { code: string }).code, 'queue_full');
+  isHeld = false;
+  assert.equal((await send(begin('198.51.100.1'))).status, 200, 'another network');
+  for (const end of held) end();
+  assert.deepEqual(new Set((await Promise.all(whole)).map(({ status }) => status)), new Set([200]));
+  assert.equal((await send(begin('203.0.113.7'))).status, 200, 'its places are given back');
+  for (const { incoming } of idle) incoming.destroy();
+  for (const { response } of idle.slice(236)) {
+    const { status } = await response;
+    assert.ok(status === 503 || status === 400);
+  }
+  assert.deepEqual(party.errors, []);
 });
 
 test('over a socket: a body that is too large is refused by what it says, and as it arrives', async (t: TestContext) => {

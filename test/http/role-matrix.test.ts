@@ -65,6 +65,7 @@ const REQUESTS: Readonly<Record<PrivateRoute, (about: About) => Asking>> = {
   }),
   'GET /v1/erasures': () => ({ path: '/v1/erasures' }),
   'GET /v1/erasures/<id>': ({ erasureId }) => ({ path: `/v1/erasures/${erasureId}` }),
+  'GET /metrics': () => ({ path: '/metrics' }),
 };
 
 function newEvent(source: string): JsonObject {

@@ -2,10 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
-import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import type { Hono } from 'hono';
 import { EMPTY_ROOT } from '../../src/core/hash.ts';
 import { proveSubtreeConsistency } from '../../src/core/subtree.ts';
 import { formatHex } from '../../src/formats/hex.ts';
@@ -32,6 +30,7 @@ import {
   sendToPort,
   until,
 } from '../support/http-target.ts';
+import { type PlayedRequest, requestFrom } from '../support/request-from.ts';
 import {
   openTestWitness,
   serveWitness,
@@ -403,24 +402,18 @@ test('who begins many bodies and ends none is cut off, the oldest first, with wo
   assert.equal((await posting(port)(bank.body(0, 5))).status, 200);
 });
 
-/** A request of this address, as far as Node has it: its body comes when it is written. */
-function requestOf(app: Hono, address: string, path = '/add-checkpoint') {
-  const socket = { remoteAddress: address };
-  const incoming = Object.assign(new PassThrough(), { socket, headers: {}, url: path, method: 'POST' });
-  return { incoming, response: Promise.resolve(app.request(path, { method: 'POST' }, { incoming })) };
-}
-
 test('a network has its share of the bodies that are waited for, and those of others stay', async () => {
   const { witness } = await openTestWitness({ listed: [bank.listed()], isQuick: true });
   const app = createWitnessApp({ witness, maxWaitingEach: 3, maxWaiting: 5, maxBytes: 300_000 });
-  const honest = requestOf(app, '198.51.100.1');
+  const from = (address: string): PlayedRequest => requestFrom(app, address, '/add-checkpoint');
+  const honest = from('198.51.100.1');
   honest.incoming.write('old ');
-  const crowd = Array.from({ length: 20 }, (_, i) => requestOf(app, `203.0.113.${i}`));
+  const crowd = Array.from({ length: 20 }, (_, i) => from(`203.0.113.${i}`));
   const gone = await Promise.all(crowd.slice(0, 17).map(({ response }) => response));
   assert.deepEqual(new Set(gone.map(({ status }) => status)), new Set([503]));
   // One more network fills the room, and the next takes the place of the crowd's oldest; the same of bytes.
-  const fifth = requestOf(app, '192.0.2.1');
-  const sixth = requestOf(app, '192.0.2.2');
+  const fifth = from('192.0.2.1');
+  const sixth = from('192.0.2.2');
   assert.equal((await crowd[17]!.response).status, 503);
   crowd[18]!.incoming.write(Buffer.alloc(150_000));
   crowd[19]!.incoming.write(Buffer.alloc(140_000));
@@ -441,8 +434,8 @@ test('how often a body is looked at: so often from one network, so often from al
   const { witness } = await openTestWitness({ listed: [bank.listed()] });
   const rates = { checkpoints: { each: 2, all: 5 }, subtrees: { each: 1, all: 2 } };
   const app = createWitnessApp({ witness, ...rates });
-  const ask = async (address: string, path?: string): Promise<Response> => {
-    const { incoming, response } = requestOf(app, address, path);
+  const ask = async (address: string, path = '/add-checkpoint'): Promise<Response> => {
+    const { incoming, response } = requestFrom(app, address, path);
     incoming.end('x');
     return response;
   };

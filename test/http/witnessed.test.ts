@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NewelError } from '../../src/errors.ts';
-import { formatNote, type NoteSignature, parseNote } from '../../src/formats/note.ts';
+import { formatNote, MAX_NOTE_BYTES, type NoteSignature, parseNote } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { parseTlogProof } from '../../src/formats/tlog-proof.ts';
 import { createHeldApp } from '../../src/http/app.ts';
@@ -9,6 +9,7 @@ import { PUBLISH_INTERVAL_MS } from '../../src/log/limits.ts';
 import { type Answer, answerOf, FLAT, get, post, textOf } from '../support/event-requests.ts';
 import { COSIGNERS, FakeAsking } from '../support/fake-asking.ts';
 import { described } from '../support/openapi.ts';
+import { requestFrom } from '../support/request-from.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
 
 interface Witnessed extends TestSite {
@@ -197,21 +198,104 @@ describe('POST /v1/cosignatures', () => {
     }
     const kept = await site.test.log.keptCheckpoint(site.test.log.published.size);
     assert.deepEqual(parseNote(kept!.checkpoint).signatures.slice(1), [one]);
-    const tooLong = await site.app.request('/v1/cosignatures', { method: 'POST', body: 'x'.repeat(70_000) });
+    const tooLong = await site.app.request('/v1/cosignatures', {
+      method: 'POST',
+      body: 'x'.repeat(MAX_NOTE_BYTES + 1),
+    });
     assert.equal(tooLong.status, 413);
     await site.test.log.close();
   });
 
-  test('is limited, since each costs signatures', async () => {
+  test('takes back a whole note of many lines, as it was published', async () => {
     const site = await published();
-    const answers = await Promise.all(
-      Array.from({ length: 430 }, async () =>
-        site.app.request('/v1/cosignatures', { method: 'POST', body: 'x' }),
-      ),
+    const [line] = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_795_176_000)));
+    // As large as those of 40 witnesses with a line of ML-DSA-44 each.
+    const others = Array.from({ length: 40 }, (_, i) => ({
+      name: `other.example/${i}`,
+      keyId: i,
+      signature: new Uint8Array(2428).fill(i),
+    }));
+    const answer = await hand(site, site.text, [...others, line!]);
+    assert.deepEqual([answer.status, answer.json['cosigners']], [200, ['w1.example']]);
+    await site.test.log.close();
+  });
+
+  test('names the cosigners that the kept checkpoint has, and refuses lines from the future alone', async () => {
+    const site = await published();
+    const nowS = Math.floor(site.test.clock.now() / 1000);
+    const now = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, nowS)));
+    const ahead = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, nowS + 301)));
+    const alone = await hand(site, site.text, [ahead[0]!]);
+    assert.deepEqual([alone.status, alone.json['code']], [400, 'malformed']);
+    const both = await hand(site, site.text, [ahead[0]!, now[1]!]);
+    assert.deepEqual([both.status, both.json['cosigners']], [200, ['w2.example']]);
+    const kept = await site.test.log.keptCheckpoint(site.test.log.published.size);
+    assert.deepEqual(parseNote(kept!.checkpoint).signatures.slice(1), [now[1]]);
+    await site.test.log.close();
+  });
+
+  /** From an address of which the network counts. */
+  async function handFrom(site: TestSite, address: string, body: string | Uint8Array): Promise<Answer> {
+    const { incoming, response } = requestFrom(site.app, address, '/v1/cosignatures');
+    incoming.end(body);
+    return answerOf(response);
+  }
+
+  test('is limited for each network, since bodies are read', async (t) => {
+    const site = await published();
+    const nowMs = performance.now();
+    t.mock.method(performance, 'now', () => nowMs);
+    const statuses: number[] = [];
+    for (let i = 0; i < 42; i++) statuses.push((await handFrom(site, '203.0.113.1', 'x')).status);
+    assert.deepEqual(statuses, [...Array<number>(40).fill(400), 429, 429]);
+    assert.equal((await handFrom(site, '198.51.100.1', 'x')).status, 400);
+    t.mock.restoreAll();
+    await site.test.log.close();
+  });
+
+  test('charges lines that are to be verified: not those of strangers, nor those that are shown', async (t) => {
+    const site = await published();
+    const [one, two, three] = await Promise.all(
+      COSIGNERS.map((cosigner) => cosigner.cosign(site.text, 1_795_176_000)),
     );
-    const limited = answers.filter(({ status }) => status === 429);
-    assert.ok(limited.length >= 15, `${limited.length} of them are refused`);
-    assert.equal(limited[0]!.headers.get('retry-after'), '1');
+    const noteOf = (...signatures: NoteSignature[]): Uint8Array =>
+      formatNote({ text: site.text, signatures });
+    const forged = { ...two!, signature: two!.signature.map((byte, i) => (i === 20 ? byte ^ 1 : byte)) };
+    const stranger = { ...two!, name: 'stranger.example' };
+    const nowMs = performance.now();
+    t.mock.method(performance, 'now', () => nowMs);
+    assert.equal((await handFrom(site, '203.0.113.1', noteOf(one!))).status, 200);
+    // Nine are left, and then what is over; of one key one line is verified, the last.
+    for (let i = 0; i < 8; i++) {
+      assert.equal((await handFrom(site, '203.0.113.1', noteOf(two!, one!, forged))).status, 400);
+      assert.equal((await handFrom(site, '203.0.113.1', noteOf(stranger))).status, 403);
+      assert.equal((await handFrom(site, '203.0.113.1', noteOf(stranger, one!))).status, 200);
+    }
+    assert.equal((await handFrom(site, '203.0.113.1', noteOf(two!, three!))).status, 200);
+    const later = await COSIGNERS[0]!.cosign(site.text, 1_795_176_001);
+    const limited = await handFrom(site, '203.0.113.1', noteOf(later));
+    assert.deepEqual([limited.status, limited.headers.get('retry-after')], [429, '1']);
+    assert.equal((await handFrom(site, '203.0.113.1', noteOf(one!, three!))).status, 200);
+    assert.equal((await handFrom(site, '198.51.100.1', noteOf(later))).status, 200);
+    t.mock.restoreAll();
+    await site.test.log.close();
+  });
+
+  test('bodies that never end hold 64 places of a network, and take nobody’s', async () => {
+    const site = await published();
+    const begun = Array.from({ length: 100 }, () => {
+      const request = requestFrom(site.app, '203.0.113.1', '/v1/cosignatures');
+      request.incoming.write('x'.repeat(60_000));
+      return request;
+    });
+    const cut = await Promise.all(begun.slice(0, 36).map(({ response }) => answerOf(response)));
+    for (const { status, json } of cut) {
+      assert.deepEqual([status, json['code'], json['limit']], [503, 'queue_full', 64]);
+    }
+    assert.equal((await handFrom(site, '198.51.100.1', 'x')).status, 400);
+    for (const { incoming } of begun) incoming.destroy();
+    const ended = await Promise.all(begun.slice(36).map(({ response }) => answerOf(response)));
+    assert.deepEqual(new Set(ended.map(({ status }) => status)), new Set([400]));
     await site.test.log.close();
   });
 
@@ -227,7 +311,7 @@ describe('a log that does not write yet', () => {
   test('shows what it has, and tells the others to wait', async () => {
     const asking = new FakeAsking();
     const site = await openTestSite({ kind: 'opaque', asking, open: { isHeld: true } });
-    const app = described(createHeldApp(site.site));
+    const app = described(createHeldApp(site.site, site.write));
     assert.equal((await app.request('/checkpoint')).status, 200);
     const ready = await answerOf(app.request('/readyz'));
     assert.deepEqual([ready.status, ready.json['code']], [503, 'not_ready']);
@@ -248,7 +332,7 @@ describe('a log that does not write yet', () => {
     assert.equal((await app.request('/nothing')).status, 404);
     await site.test.log.begin();
     assert.equal((await app.request('/readyz')).status, 200);
-    const beginning = described(createHeldApp({ ...site.site, isOpen: () => false }));
+    const beginning = described(createHeldApp({ ...site.site, isOpen: () => false }, site.write));
     for (const path of ['/readyz', '/v1/events']) {
       const { status, json } = await answerOf(beginning.request(path));
       assert.deepEqual([status, json['code']], [503, 'not_ready'], path);

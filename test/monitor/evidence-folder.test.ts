@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   type EvidenceBundle,
   FORK,
+  formatEvidenceBundle,
   parseEvidenceBundle,
   ROLLBACK,
 } from '../../src/client/evidence-bundle.ts';
@@ -46,8 +47,8 @@ test('proof is kept as a whole file of its owner, that anybody can check', async
   if (process.platform !== 'win32') assert.equal((await stat(kept.path)).mode & 0o777, 0o600);
   const bundle = parseEvidenceBundle(await readFile(kept.path));
   assert.equal(verifyEvidenceBundle(bundle, { trust }).kind, 'fork');
-  assert.equal(folder.count(FOLLOWED_ORIGIN), 1);
-  assert.equal(folder.count('log.example/other'), 0);
+  assert.equal(folder.count(trust), 1);
+  assert.equal(folder.count({ ...trust, origin: 'log.example/other' }), 0);
 });
 
 test('the same accusation is kept once, of all processes, and of one accused sixteen', async (t) => {
@@ -58,15 +59,47 @@ test('the same accusation is kept once, of all processes, and of one accused six
   await writeFile(join(path, 'spoilt.evidence.json'), '{');
   await writeFile(join(path, 'notes.txt'), 'not ours');
   folder = await EvidenceFolder.open(path);
-  assert.equal(folder.count(FOLLOWED_ORIGIN), 1);
+  assert.equal(folder.count(trust), 1);
   assert.equal(await folder.keep(await forkAt(7), trust), 'known');
   log.grow(30);
   for (let size = 8; size < 23; size++)
     assert.equal(typeof (await folder.keep(await forkAt(size), trust)), 'object');
   assert.equal(await folder.keep(await forkAt(7, 'third'), trust), 'full');
   assert.equal(await (await EvidenceFolder.open(path)).keep(await forkAt(23), trust), 'full');
-  assert.equal(folder.count(FOLLOWED_ORIGIN), 16);
+  assert.equal(folder.count(trust), 16);
   assert.equal((await readdir(path)).filter((name) => name.includes('-fork-')).length, 16);
+});
+
+test('what could not be written is not counted, and is written when it is proven again', async (t) => {
+  const path = join(await tempFolder(t), 'evidence');
+  const folder = await EvidenceFolder.open(path);
+  await rm(path, { recursive: true });
+  await assert.rejects(folder.keep(await forkAt(7), trust), { code: 'ENOENT' });
+  assert.equal(folder.count(trust), 0);
+  await mkdir(path);
+  const both = [folder.keep(await forkAt(7), trust), folder.keep(await forkAt(7), trust)];
+  assert.deepEqual(
+    (await Promise.all(both)).map((kept) => (typeof kept === 'object' ? 'kept' : kept)),
+    ['kept', 'known'],
+  );
+  assert.deepEqual([(await readdir(path)).length, folder.count(trust)], [1, 1]);
+});
+
+test('what convicts nobody by these keys does not count, and what is no file is passed over', async (t) => {
+  const path = await tempFolder(t);
+  const proof = await forkAt(7);
+  const texts = {
+    proof: formatEvidenceBundle(proof),
+    honest: formatEvidenceBundle({ ...proof, heads: [proof.heads[0], proof.heads[0]] }),
+    large: ' '.repeat(3 * 1024 * 1024),
+  };
+  for (const [name, text] of Object.entries(texts))
+    await writeFile(join(path, `${name}.evidence.json`), text);
+  await mkdir(join(path, 'folder.evidence.json'));
+  if (process.platform !== 'win32') await symlink('nowhere', join(path, 'link.evidence.json'));
+  const folder = await EvidenceFolder.open(path);
+  assert.equal(folder.count(trust), 1);
+  assert.equal(folder.count(trust), 1, 'each is judged once');
 });
 
 test('what others have signed takes nobody the room of a conviction', async (t) => {
@@ -91,7 +124,7 @@ test('what others have signed takes nobody the room of a conviction', async (t) 
   assert.ok(typeof own === 'object');
   assert.match(own.proves.keys.join(), /^log\.example\/followed\+/);
   assert.equal(typeof (await folder.keep(await forkAt(7), watched)), 'object');
-  assert.equal(folder.count(FOLLOWED_ORIGIN), 18);
+  assert.equal(folder.count(watched), 18);
 });
 
 test('what convicts nobody is never kept', async (t) => {
@@ -112,5 +145,5 @@ test('what convicts nobody is never kept', async (t) => {
   ] as const) {
     await assert.rejects(folder.keep(bundle, trust), { name: /Error$/ });
   }
-  assert.deepEqual([await readdir(path), folder.count(origin)], [[], 0]);
+  assert.deepEqual([await readdir(path), folder.count(trust)], [[], 0]);
 });

@@ -25,6 +25,7 @@ import {
   type TrustOfFollowed,
   trustOfFollowed,
 } from '../support/followed-log.ts';
+import { FaultyStore } from '../support/faulty-store.ts';
 import { testCosigners } from '../support/witnessed-log.ts';
 
 const NOW_S = 1_800_000_000;
@@ -90,6 +91,11 @@ async function open(log: FollowedTestLog, options: PartyOptions = {}): Promise<P
 
 function sizes({ follower: { state } }: Party): [head: number | undefined, entries: number | undefined] {
   return [state?.head.size, state?.range.size];
+}
+
+/** What a source makes of an answer that goes on and on. */
+function tooLarge(): never {
+  throw new NewelError('too_large', 'it is longer than any file of this kind');
 }
 
 describe('an honest log', () => {
@@ -216,6 +222,7 @@ describe('what is served falsely', () => {
       (bytes: Uint8Array): Uint8Array => bytes.subarray(0, -1),
       (bytes: Uint8Array): Uint8Array => concatBytes(bytes, Uint8Array.of(0)),
       (): Uint8Array => new Uint8Array(0),
+      tooLarge,
     ]) {
       const log = new FollowedTestLog(300);
       await log.publish();
@@ -273,6 +280,10 @@ describe('what is served falsely', () => {
       await party.step();
       assert.deepEqual([sizes(party), party.standing()], [[undefined, undefined], ['checkpoint_invalid']]);
     }
+    log.faults.set('checkpoint', tooLarge);
+    await party.step();
+    assert.deepEqual(party.standing(), ['checkpoint_invalid']);
+    log.faults.clear();
     log.checkpoint = undefined;
     await party.step();
     assert.deepEqual(party.standing(), ['unreadable']);
@@ -577,3 +588,21 @@ function flip(bytes: Uint8Array, at: number): Uint8Array {
   changed[at]! ^= 1;
   return changed;
 }
+
+test('nothing is written after a write that failed, and nothing is known that may not be kept', async () => {
+  const log = new FollowedTestLog(10);
+  await log.publish();
+  const store = new FaultyStore(new MemoryStore());
+  const party = await open(log, { store });
+  await party.step();
+  log.grow(5);
+  await log.publish();
+  store.failNext('not persisted');
+  await assert.rejects(party.follower.poll(), { code: 'storage_failed' });
+  const { commits } = store;
+  for (let i = 0; i < 3; i++) await assert.rejects(party.follower.poll(), { code: 'storage_failed' });
+  assert.deepEqual([store.commits, ...sizes(party)], [commits, 10, 10]);
+  const again = await party.reopen();
+  await again.step();
+  assert.deepEqual(sizes(again), [15, 15]);
+});

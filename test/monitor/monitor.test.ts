@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
 import type { LogSource } from '../../src/client/source.ts';
+import { parseTrust } from '../../src/client/trust.ts';
 import { NewelError } from '../../src/errors.ts';
+import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { Alerts } from '../../src/monitor/alerts.ts';
 import { EvidenceFolder, type KeptEvidence } from '../../src/monitor/evidence-folder.ts';
 import { followedLog } from '../../src/monitor/followed-log.ts';
+import { gossipedLog } from '../../src/monitor/gossiped-log.ts';
 import { Monitor, type MonitorOptions } from '../../src/monitor/monitor.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import { FaultyStore } from '../support/faulty-store.ts';
@@ -22,6 +25,7 @@ import {
   OTHER_SEED,
   trustOfFollowed,
 } from '../support/followed-log.ts';
+import { playTime } from '../support/played-time.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { testCosigners } from '../support/witnessed-log.ts';
 
@@ -145,23 +149,109 @@ test('a fork is kept beside all that its witnesses have proven of themselves, an
 });
 
 test('a larger head that the log does not serve here is waited for, said, and over when it is served', async (t) => {
+  const time = playTime(t);
   // The tiles of the larger tree are there, or not: either way the log has shown others more than us.
   for (const hasTiles of [true, false]) {
     const log = new FollowedTestLog(300);
     await log.publish(200);
     const shown = await log.head(300, { witnesses: [[W1, NOW_S]] });
     if (!hasTiles) log.faults.set('tile/0/001.p/44', () => undefined);
-    const { monitor, told, clock, kept } = await open(t, log, { witness: () => shown });
-    // Of one pass it is waited for; time passes meanwhile.
-    const passing = setInterval(() => (clock.nowMs += 20_000), 100);
-    await monitor.runOnce();
-    clearInterval(passing);
+    const watch: Watch = await open(t, log, {
+      witness() {
+        // Of one pass it is waited for; time passes meanwhile.
+        watch.clock.nowMs += 20_000;
+        return shown;
+      },
+    });
+    const { monitor, told, kept } = watch;
+    assert.equal(await time.during(monitor.runOnce()), true);
     assert.deepEqual([told, kept], [[`+withheld ${WITNESS_URL}`], []]);
     log.faults.clear();
     await log.publish(300);
-    await monitor.runOnce();
+    await time.during(monitor.runOnce());
     assert.deepEqual([told, kept], [[`+withheld ${WITNESS_URL}`, `-withheld ${WITNESS_URL}`], []]);
   }
+});
+
+test('one pass over a busy log waits for what it saw at first, and not for what comes meanwhile', async (t) => {
+  const time = playTime(t);
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  // Whoever asks the witness is told of more than the log has just shown, each time.
+  let asked = 0;
+  const busy: LogSource = {
+    async read(path) {
+      if (path === 'checkpoint' && asked > 0) await log.grow(10).publish();
+      return log.read(path);
+    },
+  };
+  const watch: Watch = await open(t, busy, { witness: () => shown[asked++] });
+  const shown: Uint8Array[] = [];
+  for (let size = 310; size < 350; size += 10) {
+    shown.push(
+      await log
+        .fork(300)
+        .grow(size - 300)
+        .head(size, { witnesses: [[W1, NOW_S]] }),
+    );
+  }
+  assert.equal(await time.during(watch.monitor.runOnce()), true);
+  assert.equal(asked, 2, 'one round more, for what the first one has seen');
+  assert.equal(watch.monitor.followers[0]?.state?.head.size, 310);
+  assert.deepEqual([watch.told, watch.kept], [[], []]);
+});
+
+test('one pass ends, also where the clock stands still by which a head is withheld', async (t) => {
+  const time = playTime(t);
+  const log = new FollowedTestLog(300);
+  await log.publish(200);
+  const shown = await log.head(300, { witnesses: [[W1, NOW_S]] });
+  const { monitor } = await open(t, log, { witness: () => shown });
+  let isOver = false;
+  const pass = monitor.runOnce().finally(() => (isOver = true));
+  await time.pass(600_000);
+  assert.ok(!isOver);
+  await time.pass(120_000);
+  assert.equal(await time.during(pass), true);
+});
+
+test('a log does not say for how long nobody is told that it withholds a head', async () => {
+  const { origin, url, vkeys } = trustOfFollowed();
+  for (const [saidS, waitedMs] of [
+    [60, 60_000],
+    [1e9, 600_000],
+  ] as const) {
+    const file = {
+      origin,
+      kind: 'opaque',
+      url,
+      vkeys: [...vkeys],
+      policy: `log ${vkeys[0]!}\nquorum none\n`,
+    };
+    const trust = parseTrust({ ...file, limits: { max_publish_delay: saidS } }, { mldsa44: nobleMldsa44 });
+    const { limits } = followedLog(trust, { url: FOLLOWED_URL, source: new FollowedTestLog(1) });
+    assert.equal(limits.maxWithheldMs, waitedMs);
+    assert.equal(gossipedLog(trust).graceMs, waitedMs);
+  }
+});
+
+test('a URL of any length keeps nothing from being proven', async (t) => {
+  const log = new FollowedTestLog(300);
+  const other = log.fork(100).grow(200, 'other');
+  for (const tree of [log, other]) await tree.publish();
+  let shown = log;
+  const source: LogSource = { read: (path) => shown.read(path) };
+  const url = `https://log.example/${'a'.repeat(1100)}`;
+  const { monitor, kept } = await open(t, log, {
+    logs: [followedLog(trustOfFollowed(), { url, source })],
+  });
+  await monitor.runOnce();
+  shown = other;
+  await monitor.runOnce();
+  assert.deepEqual(
+    kept.map(({ proves }) => proves.kind),
+    ['fork'],
+  );
 });
 
 test('what a witness answers wrongly is an alert about it, and about nothing else', async (t) => {
@@ -196,10 +286,12 @@ test('a peer is shown what was followed here, also where its head of another tre
   const log = new FollowedTestLog(100);
   await log.publish();
   const theirs = await log.fork(50).grow(90, 'other').head();
+  const time = playTime(t);
   const asked: [method: string, body: string][] = [];
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init);
     asked.push([request.method, await request.text()]);
+    if (isUp) watch.clock.nowMs += 60_000;
     const isKnown = request.method === 'GET';
     return new Response(isKnown ? (theirs as Uint8Array<ArrayBuffer>) : null, {
       status: isKnown ? 200 : 404,
@@ -210,13 +302,12 @@ test('a peer is shown what was followed here, also where its head of another tre
     read: (path) => (isUp ? log.read(path) : Promise.reject(new NewelError('unreachable', 'it is down'))),
   };
   const url = 'http://peer.example';
-  const { monitor, clock, kept } = await open(t, source, { peers: [{ name: url, url }], fetch });
-  await monitor.runOnce();
+  const watch: Watch = await open(t, source, { peers: [{ name: url, url }], fetch });
+  const { monitor, kept } = watch;
+  await time.during(monitor.runOnce());
   assert.deepEqual(asked, [['GET', '']]);
   isUp = true;
-  const passing = setInterval(() => (clock.nowMs += 60_000), 10);
-  await monitor.runOnce();
-  clearInterval(passing);
+  await time.during(monitor.runOnce());
   const own = monitor.followers[0]!.state!.head;
   assert.equal(own.size, 100);
   assert.deepEqual(asked[1], ['POST', decodeUtf8(own.note)]);
@@ -242,32 +333,58 @@ test('evidence that a crash has kept from its file is written at the next start'
 });
 
 test('it follows until it is told to stop, and a database that fails ends it', async (t) => {
+  const time = playTime(t);
   const log = new FollowedTestLog(10);
   await log.publish();
   const stop = new AbortController();
   const { monitor, told } = await open(t, log, { signal: stop.signal });
+  const hasFollowed = ({ followers: [follower] }: Monitor, size: number): boolean =>
+    follower!.isCaughtUp && follower!.state!.head.size === size;
   const running = monitor.run();
   for (let size = 11; size < 20; size++) {
     log.grow(1);
     await log.publish();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  while (!monitor.followers[0]!.isCaughtUp || monitor.followers[0]!.state!.head.size < 19) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await time.until(() => hasFollowed(monitor, size), `${size} leaves are verified`);
   }
   stop.abort(new Error('told to stop'));
-  await running;
+  await time.during(running);
   assert.deepEqual(told, []);
 
   const store = new FaultyStore(new MemoryStore());
   const failing = await open(t, log, { store });
   const ending = failing.monitor.run();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await time.until(() => hasFollowed(failing.monitor, 19), 'it has begun');
   store.failNext('not persisted');
   log.grow(1);
   await log.publish();
-  await assert.rejects(ending, { code: 'storage_failed' });
+  await assert.rejects(time.during(ending), { code: 'storage_failed' });
   const { commits } = store;
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await time.pass(1000);
   assert.equal(store.commits, commits, 'nothing is written after a write that failed');
 });
+
+test('of one pass it says whether it came to its end, and where each log is', async (t) => {
+  const time = playTime(t);
+  const log = new FollowedTestLog(300);
+  await log.publish(200);
+  const shown = await log.head(300, { witnesses: [[W1, NOW_S]] });
+  const stop = new AbortController();
+  const { monitor } = await open(t, log, { witness: () => shown, signal: stop.signal });
+  assert.deepEqual(positionsOf(monitor), [[undefined, undefined, []]]);
+  const running = monitor.runOnce();
+  assert.deepEqual(positionsOf(monitor), [['head', undefined, []]]);
+  await time.until(() => monitor.followers[0]!.isCaughtUp, 'all entries are verified');
+  await time.pass(100);
+  assert.deepEqual(positionsOf(monitor), [[undefined, 200, [[WITNESS_URL, 300]]]]);
+  stop.abort(new Error('told to stop'));
+  assert.equal(await time.during(running), false);
+  assert.deepEqual(positionsOf(monitor), [[undefined, 200, [[WITNESS_URL, 300]]]]);
+});
+
+function positionsOf({ positions }: Monitor): unknown[] {
+  return positions.map(({ follower, step, awaited }) => [
+    step,
+    follower.state?.range.size,
+    awaited.map(({ source, size }) => [source, size]),
+  ]);
+}

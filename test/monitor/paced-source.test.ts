@@ -4,6 +4,8 @@ import { test, type TestContext } from 'node:test';
 import { FetchTurns } from '../../src/monitor/fetch-turns.ts';
 import { pacedSource, type PacedSourceOptions } from '../../src/monitor/paced-source.ts';
 import { readUntil, readWithin } from '../../src/monitor/timed-source.ts';
+import type { LogSource } from '../../src/client/source.ts';
+import { loopTurns, playTime } from '../support/played-time.ts';
 
 async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -46,30 +48,34 @@ test('what fails in passing is asked for again, a 404 and other refusals are not
 });
 
 test('who asks to be left alone is, for all files of it, and not for ever', async (t) => {
+  const time = playTime(t);
   const times: number[] = [];
-  const url = await serve(t, (_, response) => {
+  const fetch = async (): Promise<Response> => {
     times.push(performance.now());
-    response.statusCode = times.length === 1 ? 429 : 200;
-    if (times.length === 1) response.setHeader('Retry-After', '1');
-    response.end('bytes');
-  });
-  const paced = source(url);
+    return times.length === 1
+      ? new Response(null, { status: 429, headers: { 'Retry-After': '1' } })
+      : new Response('bytes');
+  };
+  const paced = source('http://log.example', { fetch });
   const first = paced.read('checkpoint');
-  while (times.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  await Promise.all([first, paced.read('tile/0/000'), paced.read('tile/0/001')]);
+  await time.pass(500);
+  await time.during(Promise.all([first, paced.read('tile/0/000'), paced.read('tile/0/001')]));
   assert.equal(times.length, 4);
   assert.ok(
-    times.slice(1).every((time) => time - times[0]! > 900),
+    times.slice(1).every((at) => at - times[0]! >= 1000 && at - times[0]! < 1100),
     times.join(),
   );
 
-  const busy = await serve(t, (_, response) => {
-    response.writeHead(503, { 'Retry-After': '3600' }).end();
-  });
+  let asked = 0;
+  const busy = async (): Promise<Response> => {
+    asked += 1;
+    return new Response(null, { status: 503, headers: { 'Retry-After': '3600' } });
+  };
   const startedMs = performance.now();
-  await assert.rejects(source(busy).read('checkpoint'), { code: 'unreachable' });
-  assert.ok(performance.now() - startedMs < 5000, 'an hour is not waited for');
+  const reading = source('http://log.example', { fetch: busy }).read('checkpoint');
+  await assert.rejects(time.during(reading), { code: 'unreachable' });
+  assert.ok(performance.now() - startedMs < 100, 'an hour is not waited for');
+  assert.equal(asked, 1);
 });
 
 test('an answer is cut off at what its file can be', async (t) => {
@@ -82,24 +88,24 @@ test('an answer is cut off at what its file can be', async (t) => {
   assert.equal((await paced.read('tile/entries/000'))?.length, 8193);
 });
 
-test('no more bundles are fetched at a time than there are turns, and one more of each other source', async (t) => {
+test('no more bundles are fetched at a time than there are turns, and one more of each other source', async () => {
   let underWay = 0;
   let most = 0;
-  const url = await serve(t, (_, response) => {
+  const fetch = async (): Promise<Response> => {
     underWay += 1;
     most = Math.max(most, underWay);
-    setTimeout(() => {
-      underWay -= 1;
-      response.end('x');
-    }, 10);
-  });
-  const turns = new FetchTurns(3);
-  const [one, other] = [source(url, { turns }), source(url, { turns })];
-  await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).read(`tile/entries/${i}`)));
+    // Whoever else has a turn begins meanwhile.
+    await loopTurns(5);
+    underWay -= 1;
+    return new Response('x');
+  };
+  const read = (sources: readonly LogSource[]): Promise<unknown> =>
+    Promise.all(Array.from({ length: 20 }, (_, i) => sources[i % sources.length]!.read(`tile/entries/${i}`)));
+  const common = new FetchTurns(3);
+  await read([0, 1].map(() => source('http://log.example', { turns: common, fetch })));
   assert.equal(most, 4);
   most = 0;
-  const alone = source(url, { turns: new FetchTurns(3) });
-  await Promise.all(Array.from({ length: 20 }, (_, i) => alone.read(`tile/entries/${i}`)));
+  await read([source('http://log.example', { turns: new FetchTurns(3), fetch })]);
   assert.equal(most, 3);
 });
 
@@ -134,22 +140,43 @@ test('reading until a time ends what is under way, and what waits for its turn',
   await assert.rejects(readUntil(paced, 'checkpoint', AbortSignal.abort()), { code: 'unreachable' });
 });
 
-test('told to stop, it ends what is under way and what waits', async (t) => {
+test('told to stop, it ends what is under way and what waits', async () => {
   const stop = new AbortController();
   const reason = new Error('told to stop');
-  const hanging = await serve(t, () => {});
-  const failing = await serve(t, (_, response) => {
-    response.writeHead(503, { 'Retry-After': '30' }).end();
-  });
-  const turns = new FetchTurns(2);
+  const asked = { hanging: 0, failing: 0 };
+  const hanging = (_url: unknown, init?: RequestInit): Promise<Response> => {
+    asked.hanging += 1;
+    return new Promise((_, reject) => {
+      init!.signal!.addEventListener('abort', () => reject(init!.signal!.reason as Error));
+    });
+  };
+  const failing = async (): Promise<Response> => {
+    asked.failing += 1;
+    return new Response(null, { status: 503, headers: { 'Retry-After': '30' } });
+  };
+  const common = new FetchTurns(2);
   const reads = [
-    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
-    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
-    source(hanging, { signal: stop.signal, turns }).read('checkpoint'),
-    source(failing, { signal: stop.signal }).read('checkpoint'),
+    ...[0, 1].map((i) =>
+      source('http://log.example', { signal: stop.signal, turns: common, fetch: hanging }).read(
+        `tile/entries/${i}`,
+      ),
+    ),
+    ...[2, 3].map((i) =>
+      source('http://other.example', { signal: stop.signal, turns: common, fetch: hanging }).read(
+        `tile/entries/${i}`,
+      ),
+    ),
+    source('http://log.example', { signal: stop.signal, fetch: failing }).read('checkpoint'),
   ];
-  setTimeout(() => stop.abort(reason), 100);
-  for (const read of reads) await assert.rejects(read, (error) => error === reason);
+  const ended = Promise.allSettled(reads);
+  await loopTurns(10);
+  assert.equal(asked.failing, 1, 'it waits for as long as it was told');
+  assert.ok(asked.hanging > 0, 'they are under way');
+  stop.abort(reason);
+  assert.deepEqual(
+    await ended,
+    reads.map(() => ({ status: 'rejected', reason })),
+  );
 });
 
 test('an answer that does not come is given up', async (t) => {

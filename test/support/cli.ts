@@ -8,10 +8,9 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.ts';
+import { builtProgram } from './built-program.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 
 export interface Ran {
   readonly code: number | null;
@@ -63,7 +62,7 @@ export function startCli(
   args: readonly string[],
   { cwd, env = {}, prefix = [] }: RunOptions & { readonly prefix?: readonly string[] },
 ): Started {
-  const [file = process.execPath, ...rest] = [...prefix, process.execPath, '--import', TSX, MAIN, ...args];
+  const [file = process.execPath, ...rest] = [...prefix, process.execPath, builtProgram(), ...args];
   const child = spawn(file, rest, {
     cwd,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'], ...env },

@@ -20,11 +20,12 @@ export function openEvents(options: TestLogOptions = {}): Promise<TestSite> {
   return openTestSite({ ...options, kind: 'events' });
 }
 
-/** The answer, read to its end. */
+/** The answer, read to its end; `json` is empty where it is none. */
 export async function answerOf(asked: Response | Promise<Response>): Promise<Answer> {
   const response = await asked;
   const text = await response.text();
-  const json = text === '' ? {} : (JSON.parse(text) as Record<string, JsonValue>);
+  const isJson = /json/.test(response.headers.get('Content-Type') ?? '') && text !== '';
+  const json = isJson ? (JSON.parse(text) as Record<string, JsonValue>) : {};
   return { status: response.status, headers: response.headers, text, json };
 }
 

@@ -17,7 +17,7 @@ import { cosignatureVerifier } from '../../src/formats/cosignature.ts';
 import { ed25519Signer, formatNote, parseNote, signNote, type Verifier } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
-import type { AskedWitness, HeadToCosign } from '../../src/witness/ask.ts';
+import type { AgreeOptions, AskedWitness, HeadToCosign } from '../../src/witness/ask.ts';
 import type { AskingClock } from '../../src/witness/asking-clock.ts';
 import { ReferenceTree, referenceLeafHash } from './reference-tree.ts';
 
@@ -34,6 +34,14 @@ export type Behaviour = (
   honest: () => Reply,
   wait: (ms: number) => Promise<void>,
 ) => Promise<Reply | undefined> | Reply | undefined;
+
+/** What a start waits for; nobody contradicts when that is over. */
+export function starting(tree: GrowingTree, timeoutMs: number, ignore: Iterable<string> = []): AgreeOptions {
+  const onLateConflict = (): void => {
+    throw new Error('a witness contradicted late');
+  };
+  return { timeoutMs, ignore: new Set(ignore), largestSize: () => tree.size, onLateConflict };
+}
 
 /** Records at once; the answer comes after `ms`. */
 export const answersLate =

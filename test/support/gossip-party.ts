@@ -33,8 +33,13 @@ export function fetchOf(network: Network): typeof globalThis.fetch {
     const request = new Request(input, init);
     const answer = network.get(new URL(request.url).origin);
     if (!answer) throw new TypeError('fetch failed');
-    init?.signal?.throwIfAborted();
-    return answer(request);
+    const signal = init?.signal;
+    signal?.throwIfAborted();
+    // Ends when it is aborted, whatever whoever answers makes of it.
+    const aborted = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    return Promise.race([answer(request), aborted]);
   };
 }
 

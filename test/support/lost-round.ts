@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { parseWal, recordOfRound, walPath } from './wal.ts';
+import { formatWal, parseWal, recordOfRound, type WalRecord, walPath } from './wal.ts';
 
 export interface DamagedWal {
   /** Of the file, within the folder of the database. */
@@ -14,20 +14,22 @@ export interface DamagedWal {
 
 /**
  * Damages a round in the write-ahead log of a database that is not open. `flip` spoils its checksum, and LevelDB drops
- * what follows in that block too; `cut` takes the batch out, so that all others stay, which needs a log of one block.
+ * what follows in that block too; `cut` takes the batch out, so that all others stay.
  */
 export async function loseRound(db: string, round: number, how: 'flip' | 'cut'): Promise<DamagedWal> {
   const path = await walPath(db);
   const whole = await readFile(path);
-  const { fragments } = recordOfRound(parseWal(whole), round);
-  const [{ from, to }] = fragments as [{ from: number; to: number }];
+  const records = parseWal(whole);
+  const damaged = recordOfRound(records, round);
   let bytes: Buffer;
   if (how === 'flip') {
+    const { to } = damaged.fragments[0]!;
     bytes = Buffer.from(whole);
     bytes.writeUInt8(bytes.readUInt8(to - 1) ^ 1, to - 1);
   } else {
-    assert.ok(whole.length < 32_768, 'the write-ahead log has one block');
-    bytes = Buffer.concat([whole.subarray(0, from), whole.subarray(to)]);
+    const batches = (kept: readonly WalRecord[]): Uint8Array[] => kept.map(({ data }) => data);
+    assert.deepEqual(formatWal(batches(records)), whole);
+    bytes = formatWal(batches(records.filter((record) => record !== damaged)));
   }
   await writeFile(path, bytes);
   return { name: basename(path), bytes };

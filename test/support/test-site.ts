@@ -63,6 +63,7 @@ export async function openTestSite(given: TestSiteOptions = {}): Promise<TestSit
       return principal;
     },
     charge: () => {},
+    readMetrics: () => Promise.resolve('# none\n'),
   };
   return { test, vault, site, write, app: described(createApp(site, write)), requests, errors };
 }

@@ -61,7 +61,7 @@ function nameOf(i: number): string {
   return `person-${i % SUBJECTS}`;
 }
 
-async function fill(t: TestContext): Promise<Filled> {
+async function fill(t: TestContext, count: number): Promise<Filled> {
   const folder = join(await tempFolder(t), 'db');
   const store = await openLevelStore(folder, { create: true });
   const epochs = new MemoryEpochs();
@@ -76,7 +76,7 @@ async function fill(t: TestContext): Promise<Filled> {
   };
   t.after(close);
   const events: StoredEvent[] = [];
-  for (let at = 0; at < EVENTS; at += 500) {
+  for (let at = 0; at < count; at += 500) {
     const group = Array.from({ length: 500 }, (_, i) => ({
       ...FULL,
       id: `e-${at + i}`,
@@ -207,7 +207,7 @@ function opensWith(key: Uint8Array, sealed: Uint8Array, context: Uint8Array): bo
 
 describe('the files of the database after an erasure', () => {
   test('of people and of events have nothing of what led to them or was sealed of them', async (t) => {
-    const filled = await fill(t);
+    const filled = await fill(t, EVENTS);
     const { crash, store, folder, events } = filled;
     const people = new Set([3, 17, 41]);
     const ofPeople = new Set(
@@ -245,7 +245,7 @@ describe('the files of the database after an erasure', () => {
 
   test('and the next epoch: what was captured of a data key opens with no key that is left', async (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
-    const { crash, store, epochs, events } = await fill(t);
+    const { crash, store, epochs, events } = await fill(t, 500);
     const record = parseRecordRow((await store.getMany([recordKey(events[3]!.leafIndex)]))[0]!);
     assert.ok('keyId' in record);
     const { sealedKey, ownerTag } = parseDataKeyRow((await store.getMany([dataKeyKey(record.keyId)]))[0]!);

@@ -11,7 +11,9 @@ describe('submissions under way', () => {
     const claim = inFlight.claim(TAG);
     const waiting = [inFlight.find(TAG)!, inFlight.find(Uint8Array.from(TAG))!];
     assert.throws(() => inFlight.claim(TAG), /bug/);
+    assert.equal(claim.isSettled, false);
     claim.resolve('taken');
+    assert.equal(claim.isSettled, true);
     assert.deepEqual(await Promise.all(waiting), ['taken', 'taken']);
     assert.equal(inFlight.find(TAG), undefined);
   });
@@ -29,7 +31,9 @@ describe('submissions under way', () => {
 
   test('that fail, and that nobody waits for, are no unhandled rejection', async () => {
     const inFlight = new InFlight<string>();
-    inFlight.claim(TAG).reject(new Error('refused'));
+    const claim = inFlight.claim(TAG);
+    claim.reject(new Error('refused'));
+    assert.equal(claim.isSettled, true);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(inFlight.find(TAG), undefined);
   });

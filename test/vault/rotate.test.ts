@@ -297,7 +297,7 @@ describe('a crash in a rotation', () => {
       t.mock.timers.enable({ apis: ['setInterval'] });
       for (let commit = 0; commit < 4; commit++) {
         const { crash, epochs } = await openRotating();
-        const all = await take(crash, people(1200), 'a');
+        const all = await take(crash, people(1010), 'a');
         crash.faulty().failNext(fault, commit);
         passEpoch(crash, t.mock.timers);
         await settled();

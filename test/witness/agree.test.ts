@@ -26,6 +26,7 @@ import {
   inTime,
   pass,
   recordsLate,
+  starting,
 } from '../support/fake-witness.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -64,7 +65,7 @@ async function agree(
     fetch: fake.fetch(clock),
     ...parts,
   });
-  const found = await inTime(clock, witnesses.agree(tree.head(), { timeoutMs: 3000, ignore }));
+  const found = await inTime(clock, witnesses.agree(tree.head(), starting(tree, 3000, ignore)));
   await witnesses.close();
   return { ...found, sizes: witnesses.sizes() };
 }
@@ -283,7 +284,7 @@ describe('before anything is written', () => {
       fetch: fake.fetch(clock),
     });
     const once = (ignore: string[] = []): Promise<Agreement> =>
-      inTime(clock, witnesses.agree(tree.head(), { timeoutMs: 1000, ignore: new Set(ignore) }), 0);
+      inTime(clock, witnesses.agree(tree.head(), starting(tree, 1000, ignore)), 0);
     fake.isDown = true;
     for (let i = 0; i < 8; i++)
       assert.deepEqual((await once()).silent, [{ name: NAME, why: 'refuses connections' }]);
@@ -295,10 +296,65 @@ describe('before anything is written', () => {
     assert.deepEqual((await once()).agreed, [NAME]);
   });
 
-  test('with a tree without leaves nobody can disagree, and nobody is asked', async () => {
+  test('of a tree without leaves they are asked too: who knows a larger one contradicts it', async () => {
     const fake = new FakeWitness(NAME);
     const { agreed } = await agree(fake, new GrowingTree(0));
-    assert.deepEqual([agreed, fake.requests.length], [[NAME], 0]);
+    assert.deepEqual([agreed, fake.requests.length], [[NAME], 1]);
+
+    const conflict = onlyConflict(await agree(standingAt(new GrowingTree(3)), new GrowingTree(0)));
+    assert.deepEqual([conflict.kind, conflict.ours, conflict.theirs], ['larger', 0, 3]);
+  });
+
+  test('who says late what this log has signed meanwhile contradicts nothing', async () => {
+    const clock = new ManualClock(0);
+    const tree = new GrowingTree(0);
+    const grown = new GrowingTree(8);
+    const fake = standingAt(grown);
+    fake.next.push(answersLate(2000));
+    const witnesses = new Witnesses({
+      origin: FAKE_ORIGIN,
+      witnesses: [fake.asked],
+      proveConsistency: tree.proofs,
+      rootOf: tree.rootOf,
+      sizes: new Map(),
+      clock,
+      fetch: fake.fetch(clock),
+    });
+    let largest = 0;
+    const options = { ...starting(tree, 1000), largestSize: () => largest };
+    assert.equal((await inTime(clock, witnesses.agree(tree.head(), options))).silent.length, 1);
+    largest = 8;
+    // `starting` throws where it is told of a conflict, which would be a fault.
+    await pass(clock, 5000);
+    assert.equal(witnesses.states[0]!.state, 'ok');
+    await witnesses.close();
+  });
+
+  test('who contradicts when the time is over is heard all the same', async () => {
+    const clock = new ManualClock(0);
+    const fake = standingAt(new GrowingTree(9));
+    fake.next.push(answersLate(2000));
+    const tree = new GrowingTree(7);
+    const witnesses = new Witnesses({
+      origin: FAKE_ORIGIN,
+      witnesses: [fake.asked],
+      proveConsistency: tree.proofs,
+      rootOf: tree.rootOf,
+      sizes: new Map(),
+      clock,
+      fetch: fake.fetch(clock),
+    });
+    const late: WitnessConflict[] = [];
+    const onLateConflict = (conflict: WitnessConflict): void => void late.push(conflict);
+    const asked = { ...starting(tree, 1000), onLateConflict };
+    const { silent, conflicts } = await inTime(clock, witnesses.agree(tree.head(), asked));
+    assert.deepEqual([silent.length, conflicts], [1, []]);
+    await pass(clock, 5000);
+    assert.deepEqual(
+      late.map(({ kind, theirs }) => [kind, theirs]),
+      [['larger', 9]],
+    );
+    await witnesses.close();
   });
 });
 
@@ -341,7 +397,7 @@ test('a witness that was down at the start may stand where it stood before, howe
     clock,
     fetch: fake.fetch(clock),
   });
-  const { silent } = await inTime(clock, witnesses.agree(tree.head(), { timeoutMs: 500, ignore: new Set() }));
+  const { silent } = await inTime(clock, witnesses.agree(tree.head(), starting(tree, 500)));
   assert.equal(silent.length, 1);
   fake.isDown = false;
   tree.grow(100);
@@ -554,7 +610,8 @@ class History {
   async restart(sizes: ReadonlyMap<string, number>): Promise<void> {
     await this.witnesses.close();
     this.witnesses = this.#open(sizes);
-    const options = { timeoutMs: 800, ignore: new Set<string>() };
+    const onLateConflict = (conflict: WitnessConflict): void => void this.conflicts.push(conflict);
+    const options = { ...starting(this.tree, 800), onLateConflict };
     const { conflicts } = await inTime(this.clock, this.witnesses.agree(this.tree.head(), options));
     this.conflicts.push(...conflicts);
   }

@@ -17,6 +17,7 @@ import {
   FAKE_ORIGIN,
   FakeWitness,
   GrowingTree,
+  starting,
 } from '../support/fake-witness.ts';
 
 /** A log and witnesses that it asks over loopback sockets. */
@@ -351,7 +352,7 @@ describe('no answer, and never agreement', () => {
       assert.equal(state, 'failing');
       assert.match(told ?? '', why);
       assert.equal(scene.conflicts.length, 0);
-      const found = await scene.witnesses.agree(scene.tree.head(), { timeoutMs: 1000, ignore: new Set() });
+      const found = await scene.witnesses.agree(scene.tree.head(), starting(scene.tree, 1000));
       assert.deepEqual(found.agreed, []);
       assert.deepEqual(found.conflicts, []);
       assert.deepEqual(

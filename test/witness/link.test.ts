@@ -20,6 +20,7 @@ import {
   pass,
   recordsLate,
   turns,
+  starting,
 } from '../support/fake-witness.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -343,7 +344,7 @@ test('a listener that throws hurts nobody', async () => {
   });
   const { agreed } = await inTime(
     scene.clock,
-    witnesses.agree(scene.tree.head(), { timeoutMs: 1000, ignore: new Set() }),
+    witnesses.agree(scene.tree.head(), starting(scene.tree, 1000)),
   );
   assert.deepEqual(agreed, [NAME]);
   assert.match((await warned).message, /log line/);

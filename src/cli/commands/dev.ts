@@ -10,9 +10,9 @@ import { createFolder } from '../create-folder.ts';
 import { DATA_OPTION, dataDir } from '../data-folder.ts';
 import { type Folder, folderState, readFolder } from '../folder.ts';
 import { formatJsonLine } from '../json-line.ts';
-import { startService } from '../service.ts';
-import { resolveSettings, SETTING_OPTIONS } from '../settings.ts';
-import { waitForEnd } from '../stop-signals.ts';
+import { type Service, startService } from '../service.ts';
+import { resolveSettings, type ServeSettings, SETTING_OPTIONS } from '../settings.ts';
+import { runService } from '../stop-signals.ts';
 import { formatFields } from '../terminal.ts';
 
 const DEV_ORIGIN = 'localhost/dev';
@@ -60,16 +60,23 @@ async function runDev(call: Call): Promise<number> {
   });
   const lines = createLines({ level: settings.logLevel, write: (line) => terminal.err.write(line) });
   const token = await devToken(folder);
-  const service = await startService({
-    folder,
-    settings,
+  return runService({
     lines,
-    env: terminal.env,
-    tryNextPorts: NEXT_PORTS,
+    start: () => startService({ folder, settings, lines, env: terminal.env, tryNextPorts: NEXT_PORTS }),
+    onServing: (service) => sayServing(call, folder, settings, service, token),
   });
-  const end = waitForEnd(service, lines);
+}
+
+/** Writes client.json, then the six lines. */
+async function sayServing(
+  call: Call,
+  folder: Folder,
+  settings: ServeSettings,
+  service: Service,
+  token: string,
+): Promise<void> {
   const { url, vkey, listening } = service;
-  const { client } = folder.paths;
+  const { client, dir } = folder.paths;
   await writeClient(client, { url, token, trust: await service.readTrust() });
 
   const asked = settings.listen.port;
@@ -77,7 +84,7 @@ async function runDev(call: Call): Promise<number> {
     asked === 0 || asked === listening.port ? '' : ` (port ${asked} is taken, this is the next free one)`;
   const { origin } = folder;
   const attempt = tryLine(folder, url);
-  terminal.out.write(
+  call.terminal.out.write(
     call.json
       ? formatJsonLine({ url, origin, vkey, folder: dir, client, try: attempt })
       : formatFields([
@@ -89,7 +96,6 @@ async function runDev(call: Call): Promise<number> {
           ['try', attempt],
         ]),
   );
-  return end;
 }
 
 /** The token in client.json if it still holds, else a new one in place of the last. */

@@ -18,7 +18,8 @@ export const head: Command = {
   usage: ['[--url URL] [--trust log.json] [--checkpoint]'],
   about:
     'Fetches /checkpoint, verifies its signature, and prints what it says. With --checkpoint it prints the signed note\n' +
-    'itself, to be saved: newel consistency proves later that the log still extends it.',
+    'itself, to be saved: newel consistency proves later that the log still extends it.\n' +
+    'Exit codes: 1 it is not signed by the key of the log · 3 the log cannot be reached, or answers with what is no head',
   options: { ...REMOTE_OPTIONS, checkpoint: { help: 'print the signed note as it was served' } },
   positionals: [0, 0],
   run: runHead,

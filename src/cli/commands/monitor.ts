@@ -7,6 +7,7 @@ import { sayFinding, sayState } from '../monitor-findings.ts';
 import { MONITORED_LOG_OPTIONS, readMonitoredLogs, urlOf } from '../monitor-logs.ts';
 import { catchUpProgress } from '../monitor-progress.ts';
 import { runMonitor } from '../monitor-service.ts';
+import { sayStopped } from '../monitor-stopped.ts';
 import { type Address, parseAddress } from '../settings.ts';
 import { formatCount, printable } from '../terminal.ts';
 
@@ -47,7 +48,9 @@ export const monitor: Command = {
     },
     webhook: { value: 'URL', help: 'where each finding is posted as JSON (default: NEWEL_MONITOR_WEBHOOK)' },
     metrics: { value: 'HOST:PORT', help: 'serve /metrics for Prometheus here' },
-    once: { help: 'one pass over everything there is, then end' },
+    once: {
+      help: 'one pass over everything there is, then end; a log that does not answer is given up after 2 minutes',
+    },
   },
   positionals: [0, 0],
   run: runMonitorCommand,
@@ -78,7 +81,7 @@ async function runMonitorCommand(call: Call): Promise<number> {
   for (const signal of SIGNALS) process.once(signal, onSignal);
   const progress = catchUpProgress(terminal);
   try {
-    const { code, followers } = await runMonitor({
+    const { code, followers, evidence, stoppedAt } = await runMonitor({
       dir: resolve(terminal.cwd, data),
       logs,
       witnesses,
@@ -110,7 +113,8 @@ async function runMonitorCommand(call: Call): Promise<number> {
       },
     });
     progress.end();
-    for (const follower of followers) sayState(terminal, call.json, follower);
+    for (const follower of followers) sayState(terminal, call.json, follower, evidence);
+    if (stoppedAt) sayStopped(terminal, stoppedAt);
     return code;
   } finally {
     progress.end();
@@ -127,10 +131,12 @@ function parseWitness(text: string): { name: string; url: string } {
 /** A webhook's URL may hold a secret: it is never printed. */
 function webhookOf(call: Call): string | undefined {
   const { NEWEL_MONITOR_WEBHOOK: fromEnv } = call.terminal.env;
-  const text = call.text('webhook') ?? (fromEnv === '' ? undefined : fromEnv);
+  const flag = call.text('webhook');
+  const text = flag ?? (fromEnv === '' ? undefined : fromEnv);
   if (text === undefined) return undefined;
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
-  throw usage(monitor, 'the webhook is not an http or https URL');
+  const name = flag === undefined ? 'NEWEL_MONITOR_WEBHOOK' : '--webhook';
+  throw usage(monitor, `${name} is not an http or https URL`);
 }
 
 function addressOf(call: Call, option: string): Address | undefined {

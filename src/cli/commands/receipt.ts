@@ -7,7 +7,7 @@ import { type Call, type Command, usage } from '../command.ts';
 import { checkEach } from '../each-receipt.ts';
 import { readInput } from '../input-file.ts';
 import { formatJsonLine } from '../json-line.ts';
-import { LEVEL_OPTION, levelOf, waitOf } from '../level-option.ts';
+import { LEVEL_OPTION, levelOf, LINES_OPTION, linesOf, waitOf } from '../level-option.ts';
 import { formatTrust, PINNED_TRUST_OPTIONS, type PinnedTrust, readPinnedTrust } from '../pinned-trust.ts';
 import { upgradeReceipts } from '../receipt-upgrade.ts';
 import { formatWords, wordsOf } from '../receipt-words.ts';
@@ -18,14 +18,15 @@ export const receipt: Command = {
   summary: 'say what receipts prove, in words, or fetch what they lack',
   usage: [
     'show FILE… [--trust log.json] [--policy FILE]',
-    'upgrade FILE… [--wait S] [--out DIR] [--trust log.json] [--policy FILE] [--url URL] [--token-file FILE]',
+    'upgrade FILE… [--wait S] [--lines policy] [--out DIR] [--trust log.json] [--policy FILE] [--url URL] [--token-file FILE]',
   ],
   about:
     'show checks receipts as newel verify does, offline, and says for each in plain words what the event is, what the\n' +
     'receipt proves and what it does not. upgrade asks the log for the lines of witnesses that were still missing, verifies\n' +
     'the new receipt, shows that the log kept to the tree that it had signed before, and puts the receipt in the place of\n' +
     'the old one, or into --out; where there are too few lines yet, the file stays as it is. Two heads that are no one\n' +
-    'tree’s are kept as evidence.\n' +
+    'tree’s are kept as evidence. With --lines policy receipts that reach the level keep no more lines than the policy\n' +
+    'needs, also those that reached it before.\n' +
     'Exit codes as those of newel verify; upgrade exits with 4 where the level is not reached yet.',
   options: {
     ...PINNED_TRUST_OPTIONS,
@@ -33,9 +34,10 @@ export const receipt: Command = {
     ...TOKEN_OPTIONS,
     level: { ...LEVEL_OPTION, help: 'what upgraded receipts are to prove (default: witnessed)' },
     wait: { value: 'S', help: 'seconds to wait for witnesses, over all files (default: 10)' },
+    lines: LINES_OPTION,
     out: { value: 'DIR', help: 'the folder for upgraded receipts (default: in the place of the old ones)' },
   },
-  positionals: [1, Number.POSITIVE_INFINITY],
+  positionals: [0, Number.POSITIVE_INFINITY],
   run: runReceipt,
 };
 
@@ -47,7 +49,7 @@ async function runReceipt(call: Call): Promise<number> {
 }
 
 async function show(call: Call, files: readonly string[]): Promise<number> {
-  for (const option of ['level', 'wait', 'out', 'url', 'token-file']) {
+  for (const option of ['level', 'wait', 'lines', 'out', 'url', 'token-file']) {
     if (call.text(option) !== undefined) throw usage(receipt, `--${option} goes with upgrade`);
   }
   const { terminal, json } = call;
@@ -75,7 +77,8 @@ const MAX_WAIT_S = 3600;
 
 function upgrade(call: Call, files: readonly string[]): Promise<number> {
   const level = levelOf(call, receipt, 'witnessed');
-  return upgradeReceipts(call, files, { level, waitS: waitOf(call, receipt, MAX_WAIT_S) ?? WAIT_S });
+  const waitS = waitOf(call, receipt, MAX_WAIT_S) ?? WAIT_S;
+  return upgradeReceipts(call, files, { level, waitS, lines: linesOf(call, receipt) });
 }
 
 async function check({ terminal }: Call, file: string, { trust }: PinnedTrust): Promise<ReceiptReport> {

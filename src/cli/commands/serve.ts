@@ -7,7 +7,7 @@ import { type Folder, readFolder } from '../folder.ts';
 import { isOnOwnVolume } from '../open-log.ts';
 import { startService, type Witnessed } from '../service.ts';
 import { resolveSettings, type ServeSettings, SETTING_OPTIONS } from '../settings.ts';
-import { waitForEnd } from '../stop-signals.ts';
+import { runService } from '../stop-signals.ts';
 import { readSoftware } from '../version.ts';
 
 export const serve: Command = {
@@ -49,20 +49,23 @@ async function runServe(call: Call): Promise<number> {
   const lines = createLines({ level: settings.logLevel, write: (line) => terminal.err.write(line) });
   const { version } = readSoftware();
   lines.say('info', 'starting', { version, origin: folder.origin, folder: folder.paths.dir });
-  const service = await startService({
-    folder,
-    settings,
+  return runService({
     lines,
-    env: terminal.env,
-    acceptClock: call.has('accept-clock'),
-    startUnwitnessed: call.has('start-unwitnessed'),
-    ignoredWitnesses: call.texts('ignore-witness'),
+    start: () =>
+      startService({
+        folder,
+        settings,
+        lines,
+        env: terminal.env,
+        acceptClock: call.has('accept-clock'),
+        startUnwitnessed: call.has('start-unwitnessed'),
+        ignoredWitnesses: call.texts('ignore-witness'),
+      }),
+    async onServing({ url, vkey, listening, witnessed }) {
+      await sayProtections(folder, settings, witnessed, lines);
+      lines.say('info', 'serving', { url, listening: `${listening.host}:${listening.port}`, vkey });
+    },
   });
-  const end = waitForEnd(service, lines);
-  await sayProtections(folder, settings, service.witnessed, lines);
-  const { url, vkey, listening } = service;
-  lines.say('info', 'serving', { url, listening: `${listening.host}:${listening.port}`, vkey });
-  return end;
 }
 
 /** What keeps a restored older copy of this log from forking it: said at every start. */
@@ -78,6 +81,10 @@ async function sayProtections(
   else if (state === 'agreed') lines.say('info', 'protected against rollback by its witnesses', fields);
   else if (state === 'unwitnessed') {
     const what = 'started without its witnesses: a restored older copy would not be noticed';
+    lines.say('warn', what, fields);
+  } else if (state === 'empty') {
+    const what =
+      'not protected against rollback yet: the log is empty, and too few of its witnesses have answered';
     lines.say('warn', what, fields);
   } else if (state === 'none') {
     const what = 'not protected if this volume is rolled back: the guard is on it too, and nobody witnesses';

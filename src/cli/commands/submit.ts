@@ -11,7 +11,7 @@ import { groupsOf } from '../event-groups.ts';
 import { readEvents } from '../event-texts.ts';
 import { EXIT } from '../exit-code.ts';
 import { openInput } from '../input-file.ts';
-import { LEVEL_OPTION, levelOf, waitOf } from '../level-option.ts';
+import { LEVEL_OPTION, levelOf, LINES_OPTION, linesOf, waitOf } from '../level-option.ts';
 import { makeOutFolder } from '../out-folder.ts';
 import { pendingWords } from '../pending-words.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
@@ -24,7 +24,7 @@ export const submit: Command = {
   name: 'submit',
   summary: 'send events to a log, and keep their receipts',
   usage: [
-    'FILE|- [--atomic] [--level witnessed [--wait S]] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]',
+    'FILE|- [--atomic] [--level witnessed [--wait S]] [--lines policy] [--out DIR] [--url URL] [--token-file FILE] [--trust log.json]',
   ],
   about:
     'FILE holds one event, an event a line (NDJSON), or an array of events; - reads what is piped in. Events are sent in\n' +
@@ -33,7 +33,8 @@ export const submit: Command = {
     'with all before it logged and none after it, and says how to go on; an event with an id can be sent again, however\n' +
     'often, and is logged once. With --atomic all events are logged or none, in one batch, which a log bounds.\n' +
     'With --level witnessed the log waits for its witnesses: a receipt that has too few of them by then is written all the\n' +
-    'same, and says so; what is lacking is fetched later.\n' +
+    'same, and says so; what is lacking is fetched later. With --lines policy receipts are short: of their lines they keep\n' +
+    'those that the policy needs, once these are there.\n' +
     'Exit codes: 1 an event was refused · 3 the file cannot be read, or the log not reached: send it again later ·\n' +
     '4 all are logged, and the level asked for is not reached yet (newel receipt upgrade)',
   options: {
@@ -41,6 +42,7 @@ export const submit: Command = {
     ...TOKEN_OPTIONS,
     level: LEVEL_OPTION,
     wait: { value: 'S', help: 'seconds that the log may wait for witnesses, 0 to 10 (default: 2)' },
+    lines: LINES_OPTION,
     out: { value: 'DIR', help: 'the folder for receipts, made where it is missing (default: this one)' },
     atomic: { help: 'log all events of the file, or none of them' },
     skip: { value: 'COUNT', help: 'pass over as many events at the beginning of the file' },
@@ -54,6 +56,7 @@ async function runSubmit(call: Call): Promise<number> {
   const [file = ''] = call.positionals;
   const level = levelOf(call, submit);
   const waitS = waitOf(call, submit);
+  const lines = linesOf(call, submit);
   if (waitS !== undefined && level === 'signed') throw usage(submit, '--wait goes with --level witnessed');
   const skip = skipOf(call);
   const out = call.text('out') ?? '.';
@@ -62,7 +65,7 @@ async function runSubmit(call: Call): Promise<number> {
   const progress: SubmitProgress = { read: 0, skipped: 0, logged: 0, below: [], current: undefined };
   const meter = new SubmitMeter(terminal, await bytesOf(terminal, file));
   const store = new FileReceiptStore(folder);
-  const submission: Submission = { call, newel, store, level, waitS, file, out, meter, progress };
+  const submission: Submission = { call, newel, store, level, waitS, lines, file, out, meter, progress };
   try {
     const events = eventsOf(submission, skip);
     if (call.has('atomic')) await submitWhole(submission, events);

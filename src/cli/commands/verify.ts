@@ -51,9 +51,11 @@ export const verify: Command = {
     'leaf is in the tree, the log signed the tree, and witnesses signed it too. Of an evidence pack (a folder or a zip that\n' +
     'newel disclose made) every event is checked so, for whom it was presented too, and every file against the manifest;\n' +
     'without --trust under the trust file in the pack, whose keys are then printed, to be compared. An evidence bundle, of a\n' +
-    'monitor or a witness, holds where it convicts: two signed heads that cannot both be true. Asks nobody. All files are\n' +
-    'checked, and the exit code is the gravest: 0 all holds · 1 something is false · 3 a file cannot be read, or is none of\n' +
-    'these, so that nothing is claimed · 4 all is true, below the level asked for. With --json, one line for each file.',
+    'monitor or a witness, holds where it convicts: of a fork, two signed heads that cannot both be true; of a rollback, two\n' +
+    'lines by one key that contradict each other. Asks nobody. All files are checked, and the exit code is the gravest:\n' +
+    '0 all holds · 1 something is false · 3 a file cannot be read, or is none of these, so that nothing is claimed · 4 all is\n' +
+    'true, below the level asked for. Without --level the log’s own word is enough; the level that a receipt reaches is\n' +
+    'printed. With --json, one line for each file.',
   options: {
     ...PINNED_TRUST_OPTIONS,
     level: LEVEL_OPTION,
@@ -77,7 +79,8 @@ async function runVerify(call: Call): Promise<number> {
     throw usage(verify, '--statement and --proof go together');
   if (presentation !== undefined && statement === undefined)
     throw usage(verify, '--presentation goes with --statement and --proof');
-  if (files.length === 0 && statement === undefined) throw usage(verify, 'an argument is missing');
+  if (files.length === 0 && statement === undefined)
+    throw usage(verify, 'which files? It takes receipts, evidence packs and evidence bundles');
   if (files.length > 0 && statement !== undefined)
     throw usage(verify, 'either receipts, or --statement and --proof');
   if (statement !== undefined && proof !== undefined) {

@@ -9,7 +9,7 @@ import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
 import { createWitnessFolder } from '../create-witness-folder.ts';
 import { parseAddress, parsePublicUrl } from '../settings.ts';
-import { waitForEnd } from '../stop-signals.ts';
+import { runService } from '../stop-signals.ts';
 import { formatFields, shellQuote } from '../terminal.ts';
 import { readSoftware } from '../version.ts';
 import { formatAddress, readWitnessFolder } from '../witness-folder.ts';
@@ -17,6 +17,8 @@ import { openWitnessGossip, type WitnessGossipOptions } from '../witness-gossip.
 import { startWitness } from '../witness-service.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:8090';
+/** More of a key than anybody compares. */
+const LONG_WORD = /(\S{64})\S{448,}/g;
 /** Options that belong to one of the two alone. */
 const OF_INIT = ['name', 'public-url'] as const;
 const OF_SERVE = ['logs', 'log-level', 'gossip', 'peer', 'tiles'] as const;
@@ -59,7 +61,7 @@ export const witness: Command = {
     },
     'log-level': { value: 'LEVEL', help: `${LEVELS.join(', ')} (default: info)` },
   },
-  positionals: [1, 1],
+  positionals: [0, 1],
   run: runWitness,
 };
 
@@ -71,14 +73,14 @@ function runWitness(call: Call): Promise<number> {
   );
   if (other !== undefined) throw usage(witness, `--${other} is not for ${verb}`);
   const data = call.text('data');
-  if (data === undefined) throw usage(witness, '--data is needed');
+  if (data === undefined) throw usage(witness, '--data is needed: the folder of the witness');
   const dir = resolve(call.terminal.cwd, data);
   return verb === 'init' ? init(call, dir) : serve(call, dir);
 }
 
 async function init(call: Call, dir: string): Promise<number> {
   const name = call.text('name');
-  if (name === undefined) throw usage(witness, '--name is needed');
+  if (name === undefined) throw usage(witness, '--name is needed, like witness.example/w1');
   const listen = option(call, 'listen', parseAddress) ?? parseAddress(DEFAULT_LISTEN);
   const url = option(call, 'public-url', parsePublicUrl);
   const made = { dir, name, listen, ...(url === undefined ? {} : { url }) };
@@ -97,8 +99,10 @@ async function init(call: Call, dir: string): Promise<number> {
       ['logs', `${folder.paths.logs} (to be filled)`],
     ]),
   );
+  // Nobody reads a key of ML-DSA-44, and whoever takes it takes it from the file or a pipe.
+  const shown = out.isTerminal ? policy.map((line) => line.replace(LONG_WORD, '$1…')) : policy;
   out.write(
-    `\nFor the policy of a log, also in ${folder.paths.policy}:\n${policy.map((line) => `${line}\n`).join('')}`,
+    `\nFor the policy of a log, ${out.isTerminal ? 'whole' : 'also'} in ${folder.paths.policy}:\n${shown.map((line) => `${line}\n`).join('')}`,
   );
   err.write(`Next: newel witness serve --data ${shellQuote(call.text('data') ?? dir)}\n`);
   return EXIT.ok;
@@ -118,23 +122,22 @@ async function serve(call: Call, dir: string): Promise<number> {
   const folder = await readWitnessFolder(dir);
   const lines = createLines({ level, write: (line) => terminal.err.write(line) });
   lines.say('info', 'starting', { version: readSoftware().version, witness: folder.name, folder: dir });
-  const service = await startWitness({
-    folder,
+  return runService({
     lines,
-    ...(listen ? { listen } : {}),
-    ...(logs === undefined ? {} : { logs: resolve(terminal.cwd, logs) }),
-    ...(gossip ? { extend: (opened) => openWitnessGossip(opened, gossip) } : {}),
+    start: () =>
+      startWitness({
+        folder,
+        lines,
+        ...(listen ? { listen } : {}),
+        ...(logs === undefined ? {} : { logs: resolve(terminal.cwd, logs) }),
+        ...(gossip ? { extend: (opened) => openWitnessGossip(opened, gossip) } : {}),
+      }),
+    onServing({ listening, keys, logs: listed }) {
+      const { host, port, url } = listening;
+      lines.say('info', 'serving', { listening: formatAddress({ host, port }), keys, logs: listed, url });
+    },
+    still: 'answers to those that came',
   });
-  const end = waitForEnd(service, lines, 'answers to those that came');
-  const { listening } = service;
-  const { host, port, url } = listening;
-  lines.say('info', 'serving', {
-    listening: formatAddress({ host, port }),
-    keys: service.keys,
-    logs: service.logs,
-    url,
-  });
-  return end;
 }
 
 function gossipOf(call: Call): WitnessGossipOptions | undefined {
