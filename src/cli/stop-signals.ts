@@ -27,27 +27,32 @@ export interface RunOptions<S extends Stoppable> {
 export async function runService<S extends Stoppable>(options: RunOptions<S>): Promise<number> {
   const { lines, start, onServing, still = 'last round, publication' } = options;
   let service: S | undefined;
+  let isTold = false;
   let deadline: NodeJS.Timeout | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (deadline) {
-      lines.say('warn', 'told to end a second time: ending at once, the next start recovers', { signal });
-      process.exit(EXIT.refused);
-    }
-    const how = service ? `no new requests, ${still}` : 'as soon as it has started';
-    lines.say('info', `ending: ${how}`, { signal });
+  const end = (told: S): void => {
     deadline = setTimeout(() => {
       lines.say('error', 'not closed in time: ending at once, the next start recovers', {
         limit_ms: DEADLINE_MS,
       });
       process.exit(EXIT.refused);
     }, DEADLINE_MS).unref();
-    void service?.stop();
+    void told.stop();
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isTold) {
+      lines.say('warn', 'told to end a second time: ending at once, the next start recovers', { signal });
+      process.exit(EXIT.refused);
+    }
+    const how = service ? `no new requests, ${still}` : 'as soon as it has started';
+    isTold = true;
+    lines.say('info', `ending: ${how}`, { signal });
+    if (service) end(service);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   try {
     service = await start();
-    if (deadline) {
-      void service.stop();
+    if (isTold) {
+      end(service);
     } else {
       try {
         await onServing?.(service);
@@ -56,9 +61,9 @@ export async function runService<S extends Stoppable>(options: RunOptions<S>): P
         throw error;
       }
     }
-    const end = await service.ended;
-    lines.say(end === 'failed' ? 'error' : 'info', end === 'failed' ? 'ended after a failure' : 'ended');
-    return end === 'failed' ? EXIT.refused : EXIT.ok;
+    const isFailed = (await service.ended) === 'failed';
+    lines.say(isFailed ? 'error' : 'info', isFailed ? 'ended after a failure' : 'ended');
+    return isFailed ? EXIT.refused : EXIT.ok;
   } finally {
     clearTimeout(deadline);
     for (const signal of SIGNALS) process.off(signal, onSignal);

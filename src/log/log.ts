@@ -298,9 +298,10 @@ export async function openLog(options: OpenOptions): Promise<Log> {
   // The proved mark moves with the next commit; without one, each start would prove the same rounds again.
   const begin = async (record?: string): Promise<void> => {
     sequencer.open();
-    const puts = acceptedClock ? [acceptedClock] : [];
+    const puts = [...(acceptedClock ? [acceptedClock] : []), ...witnessed.rowsAtBegin()];
     if (record !== undefined) puts.push({ key: startKey(clock.now()), value: encodeUtf8(record) });
     if (puts.length > 0 || provedRounds > 0) await sequencer.ride({ puts });
+    witnessed.began();
     publisher.start();
   };
   sequencer.onStop = () => void witnessed.stop();

@@ -91,7 +91,8 @@ export class Witnessed {
         return held ? [[slot, held]] : [];
       }),
     );
-    this.#shown = new Shown(this.#held.size > 0 ? Object.values(parts.stored) : [], parts.published);
+    const { stored, published } = parts;
+    this.#shown = new Shown({ stored, held: this.#held, published });
     const { origin, store, policyId, asking, clock, slots } = parts;
     this.#heads = new GatheredHeads({
       origin,
@@ -130,6 +131,15 @@ export class Witnessed {
     return this.#shown.of(this.#held, none);
   }
 
+  /** What goes into the first batch; `began()` has to follow when it is durable. */
+  rowsAtBegin(): Row[] {
+    return this.#shown.rowsAtBegin(this.#parts.published);
+  }
+
+  began(): void {
+    this.#shown.changed();
+  }
+
   /** A head that was published: its witnesses are asked. */
   offer(head: Publication): void {
     if (head.size === 0 || this.#stopped) return;
@@ -145,7 +155,8 @@ export class Witnessed {
   async add(size: number, lines: readonly NoteSignature[], areAsked = false): Promise<boolean> {
     const untilS = (this.#parts.clock.now() + FUTURE_MS) / 1000;
     // At once where it is remembered: whoever asks looks right after whether there is enough.
-    const gathered = this.#heads.get(size) ?? (await this.#heads.find(size));
+    const found = this.#heads.get(size) ?? (await this.#heads.find(size));
+    const gathered = this.#heads.get(size) ?? found;
     if (!gathered) return false;
     const inTime = lines.filter((line) => timestampOf(line) <= untilS);
     if (gathered.add(inTime, areAsked)) {
@@ -176,7 +187,7 @@ export class Witnessed {
     });
   }
 
-  /** How far the newest head with leaf `index` is from being witnessed; `undefined` where nobody is to witness it. */
+  /** How far the best remembered head with leaf `index` is from being witnessed; `undefined` where nobody is to witness it. */
   wantingOf(index: number): Wanting | undefined {
     const policy = this.#parts.slots.fast?.policy;
     if (!policy || policy.quorum === 'none') return undefined;

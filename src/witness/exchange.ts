@@ -29,6 +29,8 @@ export interface ExchangeOptions {
   readonly controller: AbortController;
 }
 
+/** Of a record that is none, the first or a later one: whether anything was read is not known. */
+const NO_TLS = 'ERR_SSL_WRONG_VERSION_NUMBER';
 const UNTRUSTED = 'has a certificate that is not trusted here';
 /** Failures before anything is sent, by what Node and OpenSSL call them. */
 const UNSENT: ReadonlyMap<string, string> = new Map([
@@ -38,7 +40,6 @@ const UNSENT: ReadonlyMap<string, string> = new Map([
   ['EHOSTUNREACH', 'cannot be reached'],
   ['ENETUNREACH', 'cannot be reached'],
   ['UND_ERR_CONNECT_TIMEOUT', 'does not take a connection in time'],
-  ['ERR_SSL_WRONG_VERSION_NUMBER', 'does not speak TLS there'],
   ['CERT_HAS_EXPIRED', 'has a certificate that has expired'],
   ['CERT_NOT_YET_VALID', 'has a certificate that is not valid yet'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'has a certificate for another name'],
@@ -87,6 +88,7 @@ export async function exchange(
     if (isLate) return { why: `does not answer within ${timeoutMs} ms`, wasSent: true, isBroken: false };
     const unsent = UNSENT.get(codeOf(error));
     if (unsent !== undefined) return { why: unsent, wasSent: false, isBroken: false };
+    if (codeOf(error) === NO_TLS) return { why: 'does not speak TLS there', wasSent: true, isBroken: false };
     return { why: 'gives no whole answer', wasSent: true, isBroken: !controller.signal.aborted };
   } finally {
     cancel();

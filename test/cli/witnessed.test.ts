@@ -283,8 +283,9 @@ test('two copies on one guard: the second finds the head of the first in it, and
   const ended = await second.ended;
   assert.equal(ended.code, EXIT.refused);
   assert.match(ended.err, /another process has written the guard .*: two copies of this log are running/);
-  const refused = await add(ours, setup, 'more');
-  assert.equal(refused.status, 503);
+  // Unless it has met the other's mark before, and is gone.
+  const refused = await add(ours, setup, 'more').catch(() => undefined);
+  assert.ok(refused === undefined || refused.status === 503);
   const first = await ours.ended;
   assert.equal(first.code, EXIT.refused);
   assert.match(first.err, /two copies of this log are running/);

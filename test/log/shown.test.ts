@@ -126,8 +126,65 @@ describe('/checkpoint and the slots never go back', () => {
     await handing;
     assert.deepEqual([t.log.publication('fast')?.size, t.log.checkpoint.size], [3, 5]);
     const again = await t.reopen();
-    assert.equal(again.log.checkpoint.size, 5);
+    assert.equal(again.log.checkpoint.size, 6, 'more than the slot holds was shown: what is published');
     await again.log.close();
+  });
+
+  test('a policy that is changed and changed back shows no less than was shown meanwhile', async () => {
+    const two = policyOf('two');
+    for (const meanwhile of [undefined, ALL]) {
+      const asking = new FakeAsking();
+      asking.down.add('w3');
+      const first = await openTestLog({ open: optionsOf(two, asking) });
+      await grow(first, 10);
+      assert.deepEqual([first.log.publication('fast')?.size, first.log.checkpoint.size], [10, 10]);
+      await first.log.close();
+
+      const { clock } = first;
+      const open = meanwhile
+        ? optionsOf(meanwhile, undefined)
+        : { publishIntervalMs: INTERVAL_MS, witnessVerifiers: WITNESS_VERIFIERS };
+      const second = await openTestLog({ existing: first, clock, open });
+      await grow(second, 5);
+      assert.equal(second.log.checkpoint.size, 15);
+      await second.log.close();
+
+      const third = await openTestLog({ existing: second, clock, open: optionsOf(two, undefined) });
+      assert.deepEqual([third.log.publication('fast')?.size, third.log.checkpoint.size], [10, 15]);
+      await grow(third, 2);
+      assert.equal(third.log.checkpoint.size, 15, 'nobody has cosigned more');
+      await handIn(third, 16);
+      assert.equal(third.log.checkpoint.size, 16);
+      await third.log.close();
+
+      const fourth = await openTestLog({ existing: third, clock, open: optionsOf(two, undefined) });
+      assert.deepEqual([fourth.log.publication('fast')?.size, fourth.log.checkpoint.size], [16, 16]);
+      await fourth.log.close();
+    }
+  });
+
+  test('under another policy, a start that only reads shows no more than slots held, until it begins', async () => {
+    const asking = new FakeAsking();
+    asking.down.add('w3');
+    const first = await openTestLog({ open: optionsOf(policyOf('two'), asking) });
+    await grow(first, 10);
+    asking.down.add('w1').add('w2');
+    await grow(first, 2);
+    assert.deepEqual([first.log.published.size, first.log.checkpoint.size], [12, 10]);
+    await first.log.close();
+    const { clock } = first;
+    const second = await openTestLog({
+      existing: first,
+      clock,
+      open: { ...optionsOf(ALL, undefined), isHeld: true },
+    });
+    assert.equal(second.log.checkpoint.size, 10);
+    await second.log.begin();
+    assert.equal(second.log.checkpoint.size, 12);
+    await second.log.close();
+    const third = await openTestLog({ existing: second, clock, open: optionsOf(policyOf('two'), undefined) });
+    assert.deepEqual([third.log.publication('fast')?.size, third.log.checkpoint.size], [10, 12]);
+    await third.log.close();
   });
 
   test('a slot that is no longer configured leaves what it showed', async () => {

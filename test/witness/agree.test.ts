@@ -468,6 +468,8 @@ describe('a stranger brings published heads of an honest log to a witness that t
       rootOf: tree.rootOf,
       sizes: new Map(),
       recentSizes: signed(() => upTo(tree.size).filter(signedSize)),
+      // The longest pauses: it is not left alone before it is asked for another head.
+      random: () => 0.999,
       clock,
       fetch: fake.fetch(clock),
     });
