@@ -74,9 +74,10 @@ async function until<T>(what: string, find: () => Promise<T | undefined>): Promi
   throw new Error(what);
 }
 
+/** A fork; where the heads are seconds apart, the log's timed lines may prove a rollback beside it. */
 async function evidenceIn(folder: string): Promise<string | undefined> {
   const names = await readdir(folder).catch(() => []);
-  const name = names.find((one) => one.endsWith('.evidence.json'));
+  const name = names.find((one) => one.includes('-fork-') && one.endsWith('.evidence.json'));
   return name && join(folder, name);
 }
 
@@ -296,7 +297,7 @@ test('an honest log under load, followed by two monitors that gossip with a witn
   }
   assert.equal((await witness.ended).code, 0);
   assert.doesNotMatch(witness.written.err, /"level":"(warn|error)"/);
-  assert.equal(await evidenceIn(join(cwd, 'w/evidence')), undefined);
+  assert.deepEqual(await readdir(join(cwd, 'w/evidence')).catch(() => []), []);
 });
 
 async function grow(log: ServedLog, token: string, salt: string, from: number, count: number): Promise<void> {

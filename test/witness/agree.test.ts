@@ -31,6 +31,8 @@ import {
 import { ManualClock } from '../support/manual-clock.ts';
 
 const NAME = 'w.example';
+/** Of the pauses after failures. */
+const HALF = (): number => 0.5;
 
 interface Asked extends Agreement {
   readonly sizes: ReadonlyMap<string, number>;
@@ -55,6 +57,7 @@ async function agree(
 ): Promise<Asked> {
   const clock = new ManualClock(0);
   const witnesses = new Witnesses({
+    random: HALF,
     origin: FAKE_ORIGIN,
     witnesses: [fake.asked],
     proveConsistency: tree.proofs,
@@ -275,6 +278,7 @@ describe('before anything is written', () => {
     const fake = new FakeWitness(NAME);
     const tree = new GrowingTree(4);
     const witnesses = new Witnesses({
+      random: HALF,
       origin: FAKE_ORIGIN,
       witnesses: [fake.asked],
       proveConsistency: tree.proofs,
@@ -312,6 +316,7 @@ describe('before anything is written', () => {
     const fake = standingAt(grown);
     fake.next.push(answersLate(2000));
     const witnesses = new Witnesses({
+      random: HALF,
       origin: FAKE_ORIGIN,
       witnesses: [fake.asked],
       proveConsistency: tree.proofs,
@@ -336,6 +341,7 @@ describe('before anything is written', () => {
     fake.next.push(answersLate(2000));
     const tree = new GrowingTree(7);
     const witnesses = new Witnesses({
+      random: HALF,
       origin: FAKE_ORIGIN,
       witnesses: [fake.asked],
       proveConsistency: tree.proofs,
@@ -388,6 +394,7 @@ test('a witness that was down at the start may stand where it stood before, howe
   fake.isDown = true;
   let recent: readonly number[] = [20, 17];
   const witnesses = new Witnesses({
+    random: HALF,
     origin: FAKE_ORIGIN,
     witnesses: [fake.asked],
     proveConsistency: tree.proofs,
@@ -422,6 +429,7 @@ test('a log that remembers a witness at more than it ever signed asks it, rather
   const fake = standingAt(tree);
   const older = tree.copy(12, '');
   const witnesses = new Witnesses({
+    random: HALF,
     origin: FAKE_ORIGIN,
     witnesses: [fake.asked],
     proveConsistency: older.proofs,
@@ -580,6 +588,7 @@ class History {
 
   #open(sizes: ReadonlyMap<string, number>): Witnesses {
     return new Witnesses({
+      random: HALF,
       origin: FAKE_ORIGIN,
       witnesses: [this.fake.asked],
       proveConsistency: this.tree.proofs,
@@ -733,6 +742,7 @@ test('a copy that went another way, or is older, is always a conflict once the w
       // It runs already, and does not ask whether it may start.
       const clock = new ManualClock(0);
       const witnesses = new Witnesses({
+        random: HALF,
         origin: FAKE_ORIGIN,
         witnesses: [fake.asked],
         proveConsistency: copy.proofs,
