@@ -531,6 +531,18 @@ const MAX_EVENT = 65_536;
 /** Far more than any takes, and far less than what is not linear would. */
 const MAX_MS = 1000;
 
+/** Of this process, whatever else runs on the machine: the shorter of two tries, where the first took long. */
+function redactingMs(event: JsonObject): number {
+  const once = (): number => {
+    const started = process.cpuUsage();
+    redactSecrets(event);
+    const { user, system } = process.cpuUsage(started);
+    return (user + system) / 1000;
+  };
+  const ms = once();
+  return ms < MAX_MS / 2 ? ms : Math.min(ms, once());
+}
+
 test('no text of 64 KiB takes long', () => {
   const seeds = [
     'ey',
@@ -673,9 +685,7 @@ test('no text of 64 KiB takes long', () => {
     for (const end of ['', '!', '"', '}', '=x', '@', '4']) {
       const text = seed.repeat(Math.ceil(MAX_EVENT / seed.length)).slice(0, MAX_EVENT - 1) + end;
       for (const event of [ext(text), { ext: { password: text, [text]: text } }]) {
-        const startedMs = performance.now();
-        redactSecrets(event);
-        const ms = performance.now() - startedMs;
+        const ms = redactingMs(event);
         if (ms > slowest.ms) slowest = { ms, seed: `${seed}…${end}` };
       }
     }
@@ -706,9 +716,7 @@ test('no event of 64 KiB takes long, however it is made', () => {
     nested,
   ];
   for (const [i, event] of events.entries()) {
-    const startedMs = performance.now();
-    redactSecrets({ ext: event });
-    const ms = performance.now() - startedMs;
+    const ms = redactingMs({ ext: event });
     assert.ok(ms < MAX_MS, `event ${i}: ${ms.toFixed(0)} ms`);
   }
 });
