@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openLevelStore } from '../../src/storage/level.ts';
@@ -11,6 +10,7 @@ import { type Ran, runCli } from '../support/cli.ts';
 import { loseRound } from '../support/lost-round.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { serveLoopback } from '../support/loopback-server.ts';
 
 interface Setup extends ServedLog {
   readonly cwd: string;
@@ -253,7 +253,7 @@ async function play(
   at: (path: string) => string,
   change: (path: string, bytes: Buffer) => void = () => {},
 ): Promise<string> {
-  const server = createServer((request, response) => {
+  return serveLoopback(t, (request, response) => {
     const path = request.url ?? '';
     void fetch(at(path)).then(async (answer) => {
       const bytes = Buffer.from(await answer.arrayBuffer());
@@ -261,14 +261,6 @@ async function play(
       response.writeHead(answer.status).end(bytes);
     });
   });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return `http://127.0.0.1:${address.port}`;
 }
 
 test('consistency over a spoilt tile, or one that is missing: nothing is known, and nothing is called false', async (t) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { appendFile, cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { formatEvidenceBundle, FORK, parseEvidenceBundle } from '../../src/client/evidence-bundle.ts';
@@ -18,6 +18,7 @@ import { PlayedLog } from '../support/played-log.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
+import { serveLoopback } from '../support/loopback-server.ts';
 
 function hashOf(origin: string): string {
   return createHash('sha256').update(origin).digest('hex');
@@ -35,15 +36,7 @@ async function serve(
   t: TestContext,
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<string> {
-  const server = createServer((request, response) => void answer(request, response));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return `http://127.0.0.1:${address.port}`;
+  return serveLoopback(t, (request, response) => void answer(request, response));
 }
 
 interface RunningWitness extends Started {

@@ -9,6 +9,7 @@ import { originHashOf } from '../support/followed-log.ts';
 import { type Ran, runCli, startCli } from '../support/cli.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { serveLoopback } from '../support/loopback-server.ts';
 
 interface Setup extends ServedLog {
   readonly cwd: string;
@@ -47,7 +48,7 @@ async function proxy(
   to: () => string,
   change: (request: IncomingMessage, response: ServerResponse, body: Buffer) => boolean,
 ): Promise<string> {
-  const server = createServer((request, response) => {
+  return serveLoopback(t, (request, response) => {
     void (async () => {
       const answer = await fetch(`${to()}${request.url}`);
       const body = Buffer.from(await answer.arrayBuffer());
@@ -55,14 +56,6 @@ async function proxy(
       response.writeHead(answer.status).end(body);
     })();
   });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return `http://127.0.0.1:${address.port}`;
 }
 
 function linesOf(out: string): Record<string, unknown>[] {

@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import { test, type TestContext } from 'node:test';
+import type { ServerResponse } from 'node:http';
+import { test } from 'node:test';
 import { FetchTurns } from '../../src/monitor/fetch-turns.ts';
 import { pacedSource, type PacedSourceOptions } from '../../src/monitor/paced-source.ts';
 import { readUntil, readWithin } from '../../src/monitor/timed-source.ts';
 import type { LogSource } from '../../src/client/source.ts';
 import { loopTurns, playTime } from '../support/played-time.ts';
-
-async function serve(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return `http://127.0.0.1:${address.port}`;
-}
+import { serveLoopback } from '../support/loopback-server.ts';
 
 function source(url: string, options: Partial<PacedSourceOptions> = {}): ReturnType<typeof pacedSource> {
   return pacedSource(url, { turns: new FetchTurns(8), pauseMs: 5, ...options });
@@ -26,7 +15,7 @@ function source(url: string, options: Partial<PacedSourceOptions> = {}): ReturnT
 test('what fails in passing is asked for again, a 404 and other refusals are not', async (t) => {
   const answers = [500, 503, 429, 200];
   let asked = 0;
-  const url = await serve(t, (request, response) => {
+  const url = await serveLoopback(t, (request, response) => {
     asked += 1;
     response.statusCode =
       request.url === '/log/tile/0/000' ? (answers.shift() ?? 200) : Number(request.url!.slice(-3));
@@ -79,7 +68,7 @@ test('who asks to be left alone is, for all files of it, and not for ever', asyn
 });
 
 test('an answer is cut off at what its file can be', async (t) => {
-  const url = await serve(t, (request, response) => {
+  const url = await serveLoopback(t, (request, response) => {
     response.end(Buffer.alloc(request.url!.startsWith('/tile/entries/') ? 8193 : 300_000));
   });
   const paced = source(url, { attempts: 1 });
@@ -111,7 +100,7 @@ test('no more bundles are fetched at a time than there are turns, and one more o
 
 test('a source whose answers hang holds up no other, and none of its own small files', async (t) => {
   const hung: ServerResponse[] = [];
-  const url = await serve(t, (request, response) => {
+  const url = await serveLoopback(t, (request, response) => {
     if (request.url!.startsWith('/slow/tile/entries/')) hung.push(response);
     else response.end('x');
   });
@@ -132,7 +121,7 @@ test('a source whose answers hang holds up no other, and none of its own small f
 });
 
 test('reading until a time ends what is under way, and what waits for its turn', async (t) => {
-  const url = await serve(t, () => {});
+  const url = await serveLoopback(t, () => {});
   const turns = new FetchTurns(1);
   const paced = source(url, { turns });
   const reads = [readWithin(50, paced, 'tile/entries/0'), readWithin(30, paced, 'tile/entries/1')];
@@ -180,7 +169,7 @@ test('told to stop, it ends what is under way and what waits', async () => {
 });
 
 test('an answer that does not come is given up', async (t) => {
-  const url = await serve(t, () => {});
+  const url = await serveLoopback(t, () => {});
   await assert.rejects(source(url, { timeoutMs: 30, attempts: 2 }).read('checkpoint'), {
     code: 'unreachable',
   });
