@@ -48,7 +48,13 @@ const TABLE: Record<
     packages: [/^node:/, /^@noble\/hashes\//],
   },
   telemetry: {
-    files: ['log/signals.ts', 'http/signals.ts', 'access/signals.ts', 'witness/signals-asking.ts'],
+    files: [
+      'log/signals.ts',
+      'http/signals.ts',
+      'access/signals.ts',
+      'witness/signals-asking.ts',
+      'witness/signals.ts',
+    ],
     packages: [/^pino$/, /^prom-client$/],
   },
   http: {

@@ -44,7 +44,7 @@ function npm(args: readonly string[], cwd: string): string {
   });
 }
 
-test('npm pack, installed into an empty project', { timeout: 180_000 }, async (t) => {
+test('npm pack, installed into an empty project', { timeout: 400_000 }, async (t) => {
   const built = ['cli/main.js', 'node.js', ...PAGE_SCRIPTS].map((path) => join(ROOT, 'dist', path));
   if (!built.every((path) => existsSync(path))) npm(['run', 'build'], ROOT);
   npm(['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);

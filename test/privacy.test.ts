@@ -78,7 +78,7 @@ const AUDITOR_PLACES: readonly string[] = [
   'flat/1 action',
   'stepup/1 holder',
 ];
-const TIMEOUT_MS = SLOW ? 1_200_000 : 240_000;
+const TIMEOUT_MS = SLOW ? 1_200_000 : 600_000;
 
 /** Resolves with the size of the published tree once that does not grow. */
 async function publishedSize(stage: Stage): Promise<number> {

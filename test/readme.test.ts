@@ -108,7 +108,7 @@ test('the guides of a witness operator and of a monitor are five commands each',
   }
 });
 
-test('every other block of it runs, in order', { timeout: 120_000 }, async (t) => {
+test('every other block of it runs, in order', { timeout: 400_000 }, async (t) => {
   if (process.platform === 'win32') return t.skip('the blocks are for a POSIX shell');
   log = spawn(process.execPath, ['dist/cli/main.js', 'dev'], {
     cwd: folder,
@@ -212,7 +212,7 @@ function sh(script: string): string {
     cwd: folder,
     env: { ...process.env, PATH: `${join(folder, 'bin')}:${process.env['PATH']}` },
     encoding: 'utf8',
-    timeout: 100_000,
+    timeout: 300_000,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }

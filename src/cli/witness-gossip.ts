@@ -56,6 +56,7 @@ export async function openWitnessGossip(
   const turns = new FetchTurns(FETCHES);
   const evidence = await EvidenceFolder.open(join(folder.paths.dir, 'evidence'));
   const trusts = new Map<string, Trust>();
+  const failing = new Set<string>();
   /** Logs of which more is proven than is kept; that is said once. */
   const full = new Set<string>();
   let keeping: Promise<unknown> = Promise.resolve();
@@ -113,7 +114,7 @@ export async function openWitnessGossip(
   const take = async (origin: string): Promise<void> => {
     const log = logs.find(origin);
     if (!log || !(await follow(log))) return;
-    const note = await witness.latest(originHashOf(origin));
+    const note = (await witness.latest(originHashOf(origin)))?.note;
     if (!note) return;
     try {
       await heads.take(note, OWN);
@@ -160,7 +161,11 @@ export async function openWitnessGossip(
     heads,
     peers: peers.map((url) => ({ name: url, url })),
     ...(intervalMs === undefined ? {} : { intervalMs }),
-    onSignal: (signal) => sayPeer(lines, signal),
+    onSignal(signal) {
+      if (signal.event === 'peer_fails') failing.add(signal.peer);
+      if (signal.event === 'peer_answers') failing.delete(signal.peer);
+      sayPeer(lines, signal);
+    },
   });
   gossip.start();
   lines.say('info', 'exchanging heads', { logs: heads.origins.size, peers: peers.length });
@@ -180,6 +185,20 @@ export async function openWitnessGossip(
         lines.say('error', 'a fork could not be kept as evidence', errorFields(error));
       });
     },
+    families: () => [
+      {
+        name: 'newel_evidence',
+        help: 'Bundles of evidence against a log that are kept.',
+        type: 'gauge',
+        samples: [...trusts].map(([origin, trust]) => ({ labels: { origin }, value: evidence.count(trust) })),
+      },
+      {
+        name: 'newel_peer_failing',
+        help: '1 where a peer does not answer; else 0.',
+        type: 'gauge',
+        samples: peers.map((peer) => ({ labels: { peer }, value: failing.has(peer) ? 1 : 0 })),
+      },
+    ],
     async close() {
       clearInterval(timer);
       ending.abort(new Error('the witness is closing'));

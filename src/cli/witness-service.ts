@@ -17,12 +17,16 @@ import { openLevelStore } from '../storage/level.ts';
 import { type SetAside, setAside } from '../storage/set-aside.ts';
 import type { Store } from '../storage/store.ts';
 import { errorFields, type Lines } from '../telemetry/lines.ts';
+import type { MetricFamily } from '../telemetry/metrics-text.ts';
+import { createWitnessMetrics } from '../telemetry/witness-metrics.ts';
 import { type KnownLogs, openKnownLogs } from '../witness/known-logs.ts';
 import type { ListSignal, CosigningSignal } from '../witness/signals.ts';
 import { openWitness, type Witness } from '../witness/witness.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { closeInOrder, type End, Ending } from './ending.ts';
+import { createMetricsApp } from './metrics-app.ts';
 import { MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
+import { observeWitness } from './observed-witness.ts';
 import type { Address } from './settings.ts';
 import type { WitnessFolder } from './witness-folder.ts';
 import { missingKeys, readWitnessKeys, witnessCosigner } from './witness-keys.ts';
@@ -31,6 +35,8 @@ export interface WitnessServiceOptions {
   readonly folder: WitnessFolder;
   /** Instead of the one in witness.json. */
   readonly listen?: Address;
+  /** A socket of its own for `/metrics`. */
+  readonly metrics?: Address;
   /** The path of the log list, instead of the folder's. */
   readonly logs?: string;
   readonly lines: Lines;
@@ -53,12 +59,16 @@ export interface WitnessExtension {
   /** Adds routes beside those of the witness. */
   readonly addRoutes?: (app: Hono) => void;
   readonly onSignal?: (signal: CosigningSignal) => void;
+  /** Metrics of its own, as they are now. */
+  readonly families?: () => readonly MetricFamily[];
   /** Before the database closes. */
   close(): Promise<void>;
 }
 
 export interface WitnessService {
   readonly listening: { readonly host: string; readonly port: number; readonly url: string };
+  /** Where the metrics are, where they have a socket of their own. */
+  readonly metricsUrl?: string;
   /** `name+key id` of each key. */
   readonly keys: readonly string[];
   /** How many logs are listed. */
@@ -76,7 +86,7 @@ const KEY_MISSING =
 const ARITHMETIC = { ed25519: nodeEd25519, mldsa44: nodeMldsa44 };
 
 interface Opened {
-  socket?: Listening;
+  readonly sockets: Listening[];
   thread?: MldsaThread;
   logs?: KnownLogs;
   store?: Store;
@@ -88,17 +98,23 @@ interface Opened {
 export async function startWitness(options: WitnessServiceOptions): Promise<WitnessService> {
   const { folder, lines, extend } = options;
   const { paths } = folder;
-  const opened: Opened = {};
+  const opened: Opened = { sockets: [] };
+  const metrics = createWitnessMetrics();
   const ending = new Ending(() => closeAll(opened, lines));
   try {
     const socket = await listen({ ...(options.listen ?? folder.listen), starting: STARTING });
-    opened.socket = socket;
+    opened.sockets.push(socket);
+    const scraped = options.metrics && (await listen({ ...options.metrics, starting: STARTING }));
+    if (scraped) opened.sockets.push(scraped);
     const keys = await readWitnessKeys(folder);
     const [missing] = missingKeys(folder, keys);
     if (missing !== undefined) lines.say('warn', KEY_MISSING, { file: missing });
     const logs = await openKnownLogs(options.logs ?? paths.logs, {
       arithmetic: ARITHMETIC,
-      onSignal: (signal) => sayList(lines, signal),
+      onSignal: (signal) => {
+        sayList(lines, signal);
+        metrics.list(signal);
+      },
     });
     opened.logs = logs;
     if (keys.some(({ vkey }) => vkey.type === KEY_TYPE.mldsa44)) opened.thread = new MldsaThread();
@@ -112,6 +128,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
       arithmetic: ARITHMETIC,
       onSignal: (signal) => {
         saySignal(lines, signal);
+        metrics.cosigning(signal);
         opened.extension?.onSignal?.(signal);
         if (signal.event === 'fatal') ending.fail();
       },
@@ -122,9 +139,19 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
     const extension = await extend?.({ folder, witness, logs, store, vkeys, lines });
     if (extension) opened.extension = extension;
     const { addRoutes } = extension ?? {};
+    const readMetrics = async (): Promise<string> =>
+      metrics.format(await observeWitness(folder.name, witness, logs, extension?.families?.() ?? []));
+    scraped?.serve(
+      createMetricsApp(readMetrics, (error) =>
+        lines.say('error', 'the metrics cannot be read', errorFields(error)),
+      ),
+    );
     const app = createWitnessApp({
       witness,
-      onRequest: (request) => lines.request(request),
+      onRequest: (request) => {
+        lines.request(request);
+        metrics.request(request);
+      },
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
       ...(addRoutes ? { addRoutes } : {}),
     });
@@ -133,6 +160,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
     const { host, port, url } = socket;
     return {
       listening: { host, port, url },
+      ...(scraped && { metricsUrl: `${scraped.url}/metrics` }),
       keys: keys.map(({ vkey }) => `${vkey.name}+${formatKeyId(vkey.keyId)}`),
       logs: [...logs.all()].length,
       stop: () => ending.end(),
@@ -200,10 +228,10 @@ function sayList(lines: Lines, signal: ListSignal): void {
 
 /** Nothing new comes in before what came is answered. Returns whether all closed well. */
 function closeAll(opened: Opened, lines: Lines): Promise<boolean> {
-  const { socket, thread, logs, store, witness, extension } = opened;
+  const { sockets, thread, logs, store, witness, extension } = opened;
   return closeInOrder(
     [
-      ['the socket', () => socket?.close(GRACE_MS)],
+      ['the sockets', () => Promise.all(sockets.map((socket) => socket.close(GRACE_MS)))],
       ['the log list', () => logs?.close()],
       ['what is served beside the witness', () => extension?.close()],
       ['the witness', () => witness?.close()],

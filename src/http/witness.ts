@@ -93,7 +93,7 @@ export function createWitnessApp(site: WitnessSite): Hono {
   add('GET', '/:origin/checkpoint', async (c) => {
     queryOf(c, []);
     const origin = c.req.param('origin') ?? '';
-    const note = ORIGIN_HASH.test(origin) ? await witness.latest(origin) : undefined;
+    const note = ORIGIN_HASH.test(origin) ? (await witness.latest(origin))?.note : undefined;
     if (!note)
       return respondLine(c, 404, 'no checkpoint of such an origin was cosigned here', PUBLIC_HEADERS);
     return respond(c, note, TEXT_INIT.short);

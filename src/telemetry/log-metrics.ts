@@ -6,9 +6,11 @@
  * makes a series of its own, and nothing of an event is in them. Times are seconds, as the field has it.
  */
 
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 import { formatMetrics } from './metrics-text.ts';
 import { familiesOf, type Observed } from './observed.ts';
+import { formatProcessMetrics } from './process-metrics.ts';
+import { countRequests, REQUEST_S } from './request-metrics.ts';
 import type { Signals } from './signals.ts';
 
 export interface LogMetrics extends Signals {
@@ -17,9 +19,6 @@ export interface LogMetrics extends Signals {
 }
 
 const COMMIT_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-const REQUEST_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
-/** Methods that routes have. Whatever else is asked with is one of the others. */
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
 export function createLogMetrics(): LogMetrics {
   const registry = new Registry();
@@ -82,20 +81,11 @@ export function createLogMetrics(): LogMetrics {
     'Answers that contradict this log. It stops.',
     'witness',
   );
-  const requests = seconds(
-    'newel_request_seconds',
-    'How long requests took until their answer was made.',
-    REQUEST_S,
-    'method',
-    'route',
-    'status',
-  );
   const unread = counter(
     'newel_access_failures_total',
     'Token lists, and keys of the issuer of JWTs, that could not be read.',
     'what',
   );
-  const observers = new Map<string, (durationS: number) => void>();
 
   return {
     log(signal) {
@@ -148,31 +138,10 @@ export function createLogMetrics(): LogMetrics {
           return;
       }
     },
-    request({ method, route, status, durationMs }) {
-      const key = `${status} ${method} ${route}`;
-      let observe = observers.get(key);
-      if (!observe) {
-        const labels = { method: METHODS.has(method) ? method : 'other', route, status: `${status}` };
-        const child = requests.labels(labels);
-        observe = (durationS) => child.observe(durationS);
-        if (METHODS.has(method)) observers.set(key, observe);
-      }
-      observe(durationMs / 1000);
-    },
+    request: countRequests(registry),
     async format(observed) {
-      const parts = [formatMetrics(familiesOf(observed)), registry.metrics(), processRegistry().metrics()];
+      const parts = [formatMetrics(familiesOf(observed)), registry.metrics(), formatProcessMetrics()];
       return (await Promise.all(parts)).join('\n');
     },
   };
-}
-
-let ofProcess: Registry | undefined;
-
-/** One for the process, since what it listens to is not let go of. */
-function processRegistry(): Registry {
-  if (!ofProcess) {
-    ofProcess = new Registry();
-    collectDefaultMetrics({ register: ofProcess });
-  }
-  return ofProcess;
 }

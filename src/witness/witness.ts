@@ -34,6 +34,15 @@ export type { AddCheckpointAnswer, SignSubtreeAnswer } from './serving-answer.ts
 export type { WitnessIdentity } from './witness-rows.ts';
 export { createWitnessState } from './witness-state.ts';
 
+/** A checkpoint that was cosigned. */
+export interface Cosigned {
+  readonly size: number;
+  /** The timestamp of our lines, in seconds. */
+  readonly timeS: number;
+  /** A signed note with the log's lines that verified, and ours. */
+  readonly note: Uint8Array;
+}
+
 /** What a witness does for whoever asks. */
 export interface Witness {
   /** The body of `add-checkpoint`. Never rejects for what is in it. */
@@ -41,11 +50,10 @@ export interface Witness {
   /** The body of `sign-subtree`; only of a witness with a key of type 0x06. */
   readonly signSubtree?: (body: Uint8Array) => Promise<SignSubtreeAnswer>;
   /**
-   * The checkpoint cosigned last of the log whose origin has this SHA-256, in 64 lower-case hex digits: a signed note with
-   * the log's lines that verified and ours. `undefined` where there is none. Throws `malformed` for what is no hash, and
-   * `storage_failed`.
+   * The checkpoint cosigned last of the log whose origin has this SHA-256, in 64 lower-case hex digits. `undefined` where
+   * there is none. Throws `malformed` for what is no hash, and `storage_failed`.
    */
-  latest(originHash: string): Promise<Uint8Array | undefined>;
+  latest(originHash: string): Promise<Cosigned | undefined>;
   /** Whether it can cosign: no write has failed, and it is not closed. */
   readonly ready: boolean;
   /** Lets what is under way end, and answers 503 from then on. The store stays open. */
@@ -96,7 +104,7 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
     async latest(originHash) {
       const hash = parseHex(originHash, 'origin hash');
       if (!memory.isReliable) throw new NewelError('storage_failed', STOPPED.reason);
-      return (await memory.read(hash))?.note;
+      return memory.read(hash);
     },
     close: () => memory.close(),
   };

@@ -16,9 +16,11 @@ import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { runCli, type Started, startCli } from '../support/cli.ts';
 import { PlayedLog } from '../support/played-log.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
+import { seriesOf } from '../support/series.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 import { serveLoopback } from '../support/loopback-server.ts';
+import { until } from '../support/until.ts';
 
 function hashOf(origin: string): string {
   return createHash('sha256').update(origin).digest('hex');
@@ -58,15 +60,6 @@ async function startWitness(
   return { ...started, url: (JSON.parse(line) as { url: string }).url };
 }
 
-async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
-  for (const endMs = performance.now() + 20_000; performance.now() < endMs;) {
-    const found = await find();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(what);
-}
-
 /** A fork; where the heads are seconds apart, the log's timed lines may prove a rollback beside it. */
 async function evidenceIn(folder: string): Promise<string | undefined> {
   const names = await readdir(folder).catch(() => []);
@@ -81,7 +74,19 @@ test('a witness that gossips catches what its log shows to others, and the evide
   const trust = log.trustFile();
   await writeFile(join(cwd, 'log.json'), JSON.stringify(trust));
   const vkey = (trust['vkeys'] as string[])[0]!;
-  const witness = await startWitness(t, cwd, vkey, '--tiles', `${log.origin}=${await serveTiles(t, log)}`);
+  const tiles = `${log.origin}=${await serveTiles(t, log)}`;
+  const down = 'http://127.0.0.1:1';
+  const witness = await startWitness(
+    t,
+    cwd,
+    vkey,
+    '--tiles',
+    tiles,
+    '--peer',
+    down,
+    '--metrics',
+    '127.0.0.1:0',
+  );
   const heads = `${witness.url}/v1/heads`;
   const post = async (note: Uint8Array): Promise<Response> =>
     fetch(heads, { method: 'POST', body: note as Uint8Array<ArrayBuffer> });
@@ -93,17 +98,17 @@ test('a witness that gossips catches what its log shows to others, and the evide
   const cosigned = await fetch(`${witness.url}/add-checkpoint`, { method: 'POST', body });
   assert.equal(cosigned.status, 200);
   const lines = await cosigned.text();
-  const newest = await until('its own head is kept', async () => {
+  const newest = await until(async () => {
     const response = await fetch(`${heads}/${hashOf(log.origin)}`);
     const text = await response.text();
     return response.status === 200 ? text : undefined;
-  });
+  }, 'its own head is kept');
   assert.equal(newest, decodeUtf8(await log.head()) + lines, 'with the log’s line and its own');
 
   const answer = await post(await forked.head());
   assert.equal(answer.status, 409);
   await writeFile(join(cwd, 'answer.evidence.json'), await answer.text());
-  const kept = await until('it keeps the evidence in a file', () => evidenceIn(join(cwd, 'w/evidence')));
+  const kept = await until(() => evidenceIn(join(cwd, 'w/evidence')), 'it keeps the evidence in a file');
   for (const file of ['answer.evidence.json', kept]) {
     const { code, out } = await runCli(['verify', file, '--trust', 'log.json'], { cwd });
     assert.equal(code, 0, out);
@@ -111,6 +116,15 @@ test('a witness that gossips catches what its log shows to others, and the evide
     assert.match(out, /180 leaves with the root \S+, 200 leaves with the root/);
     assert.match(out, /What it proves/);
   }
+  const [, metrics] = await witness.waitFor('err', /"metrics":"([^"]+)"/);
+  const counted = async (): Promise<boolean> => {
+    const series = seriesOf(await (await fetch(metrics!)).text());
+    return (
+      series.get(`newel_evidence{origin="${log.origin}"}`) === 1 &&
+      series.get(`newel_peer_failing{peer="${down}"}`) === 1
+    );
+  };
+  await until(counted, 'the metrics say both');
   witness.child.kill('SIGTERM');
   assert.equal((await witness.ended).code, 0);
   assert.match(witness.written.err, /proof of a fork/);
@@ -138,16 +152,10 @@ test('a witness shows its peers what it has cosigned, also where a head of anoth
   };
   const shown = (): Promise<string> =>
     fetch(`${witness.url}/v1/heads/${hashOf(log.origin)}`).then((response) => response.text());
-  await until(
-    'the head of the peer is known',
-    async () => (await shown()) === decodeUtf8(theirs) || undefined,
-  );
+  await until(async () => (await shown()) === decodeUtf8(theirs), 'the head of the peer is known');
   const own = decodeUtf8(await log.head());
   const lines = await cosign(`old 0\n\n${own}`);
-  await until(
-    'the peer has the one that was cosigned',
-    async () => posted.includes(own + lines) || undefined,
-  );
+  await until(async () => posted.includes(own + lines), 'the peer has the one that was cosigned');
   assert.equal(await shown(), own + lines);
 });
 
@@ -180,20 +188,17 @@ test('a witness whose list gives a log another key exchanges heads by that key, 
 
   const first = await startWitness(t, cwd, formatVkey(log.vkey), ...options);
   const early = decodeUtf8(log.note(5)) + (await cosign(first, log.body(0, 5)));
-  await until('its head by the first key', async () => (await shown(first)) === early || undefined);
+  await until(async () => (await shown(first)) === early, 'its head by the first key');
   assert.equal(await post(first, log.note(9, next)), 403);
   await list(next.vkey);
-  await until(
-    'another key is known',
-    async () => (await post(first, log.note(9, next))) === 202 || undefined,
-  );
+  await until(async () => (await post(first, log.note(9, next))) === 202, 'another key is known');
   assert.equal(await post(first, log.note(9)), 403, 'the first one is not any more');
   await first.waitFor('err', /"level":"warn".*is by no key that is listed now/);
   const later = decodeUtf8(log.note(9, next)) + (await cosign(first, log.body(5, 9, next)));
-  await until('its head by the other key', async () => (await shown(first)) === later || undefined);
+  await until(async () => (await shown(first)) === later, 'its head by the other key');
   assert.equal(await post(first, log.note(9, next)), 200);
   await list(next.vkey, formatVkey(log.vkey));
-  await until('both are known', async () => (await post(first, log.note(9))) === 200 || undefined);
+  await until(async () => (await post(first, log.note(9))) === 200, 'both are known');
   assert.equal(first.written.err.match(/is by no key/g)?.length, 1);
   first.child.kill('SIGTERM');
   assert.equal((await first.ended).code, 0);
@@ -236,7 +241,7 @@ test('a witness and a monitor that see two servers of one forked log convict it,
 
   const watch = ['monitor', '--data', 'm', '--trust', 'log.json', '--log', other.url, '--interval', '200ms'];
   const monitor = startCli(t, [...watch, '--peer', witness.url, '--json'], { cwd });
-  const found = await until('the monitor has evidence', () => evidenceIn(join(cwd, 'm/evidence')));
+  const found = await until(() => evidenceIn(join(cwd, 'm/evidence')), 'the monitor has evidence');
   monitor.child.kill('SIGTERM');
   assert.equal((await monitor.ended).code, 1);
   const { code, out } = await runCli(['verify', found, '--trust', 'log.json', '--json'], { cwd });
@@ -273,7 +278,7 @@ test('an honest log under load, followed by two monitors that gossip with a witn
     size += 16;
   }
   await log.published(size);
-  await until('all of them have the newest head', async () => {
+  await until(async () => {
     const sizes = await Promise.all(
       [witness.url, url!].map(async (at) => {
         const response = await fetch(`${at}/v1/heads/${hashOf(DISK_ORIGIN)}`);
@@ -281,7 +286,7 @@ test('an honest log under load, followed by two monitors that gossip with a witn
       }),
     );
     return sizes.every((one_) => one_ === size) ? true : undefined;
-  });
+  }, 'all of them have the newest head');
   for (const { child } of [one, two, witness]) child.kill('SIGTERM');
   for (const party of [one, two]) {
     const { code, out } = await party.ended;

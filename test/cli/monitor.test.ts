@@ -10,6 +10,7 @@ import { type Ran, runCli, startCli } from '../support/cli.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { serveLoopback } from '../support/loopback-server.ts';
+import { until } from '../support/until.ts';
 
 interface Setup extends ServedLog {
   readonly cwd: string;
@@ -288,13 +289,6 @@ test('one pass that a signal ends says in one line what it had reached, and what
     'newel: told to stop before the pass was over: log.example/disk: no head verified, waits for its head\n',
   );
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + 20_000; !holds();) {
-    assert.ok(performance.now() < endMs, 'it did not come');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 test('as a service: an honest log under load raises nothing; metrics, gossip, and an end in order', async (t) => {
   const { url, add, token, cwd, published } = await setUp(t, 10);

@@ -15,6 +15,7 @@ import { formatSkey, KEY_TYPE, parseSkey, parseVkey } from '../../src/formats/vk
 import { createLines } from '../../src/telemetry/lines.ts';
 import { hashOrigin, recordKey } from '../../src/witness/witness-rows.ts';
 import { type Ran, runCli, type Started, startCli } from '../support/cli.ts';
+import { seriesOf } from '../support/series.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { WitnessedLog } from '../support/witnessed-log.ts';
 
@@ -112,6 +113,8 @@ test('as JSON, and what is wrong with arguments', async (t) => {
       /--public-url is not an http/,
     ],
     [['init', '--data', 'x', '--name', NAME, '--logs', 'y'], /--logs is not for init/],
+    [['init', '--data', 'x', '--name', NAME, '--metrics', '127.0.0.1:0'], /--metrics is not for init/],
+    [['serve', '--data', 'w1', '--metrics', '9464'], /--metrics is not HOST:PORT/],
     [['serve', '--data', 'w1', '--name', NAME], /--name is not for serve/],
     [['serve', '--data', 'w1', '--log-level', 'loud'], /--log-level is not one of/],
   ] as const) {
@@ -150,7 +153,7 @@ test('a witness as a process: cosigns, reads its list again, remembers, and ends
   const { vkeys } = JSON.parse((await init(cwd, '--json')).out) as { vkeys: string[] };
   const list = join(cwd, 'w1/logs');
   await writeFile(list, `${await readFile(list, 'utf8')}${bank.listed()}`);
-  const first = await startWitnessCli(t, cwd);
+  const first = await startWitnessCli(t, cwd, '--metrics', '127.0.0.1:0');
   const { status, text } = await post(first.url, bank.body(0, 5));
   assert.equal(status, 200, text);
   const lines = parseSignatureLines(text);
@@ -170,6 +173,22 @@ test('a witness as a process: cosigns, reads its list again, remembers, and ends
   await writeFile(list, 'logs/v0\nvkey nonsense\n');
   await first.waitFor('err', /log list not readable: the last good one stays in force/);
   assert.equal((await post(first.url, shop.body(5, 6))).status, 200);
+  assert.equal((await fetch(`${first.url}/metrics`)).status, 404, 'they have a socket of their own');
+  const [, metrics] = await first.waitFor('err', /"metrics":"([^"]+)"/);
+  const scraped = await fetch(metrics!);
+  assert.match(scraped.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
+  const series = seriesOf(await scraped.text());
+  const expected: Readonly<Record<string, number>> = {
+    newel_cosigning: 1,
+    newel_listed_logs: 1,
+    [`newel_cosigned_size{origin="${shop.origin}"}`]: 6,
+    [`newel_cosigned_total{origin="${shop.origin}"}`]: 2,
+    [`newel_cosigned_total{origin="${bank.origin}"}`]: 1,
+    newel_log_list_failures_total: 1,
+    'newel_request_seconds_count{method="POST",route="/add-checkpoint",status="200"}': 3,
+    'newel_request_seconds_count{method="POST",route="/add-checkpoint",status="404"}': 2,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
   first.child.kill('SIGTERM');
   const { code, out } = await first.ended;
   assert.deepEqual([code, out], [0, '']);

@@ -25,8 +25,9 @@ import { FakeWitness } from '../support/fake-witness.ts';
 import { makePolicyWitness, type PolicyWitness } from '../support/policy-witness.ts';
 import { DISK_ORIGIN, newDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const POLL_MS = 20;
 const QUICK = ['--publish-interval-ms', '50', '--witness-interval-ms', '50'];
 
@@ -122,18 +123,10 @@ const slot = (served: Served, name: string): Promise<ShownHead | undefined> =>
 
 /** The head of a slot, once it has that size. */
 function reached(served: Served, size: number, name = 'fast'): Promise<ShownHead> {
-  return until(`a head of ${size} leaves in ${name}`, async () => {
+  return until(async () => {
     const head = await slot(served, name);
     return head && head.size >= size ? head : undefined;
-  });
-}
-
-async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
-  for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(POLL_MS)) {
-    const found = await find();
-    if (found !== undefined) return found;
-  }
-  throw new Error(`not ${what} within ${WAIT_MS} ms`);
+  }, `a head of ${size} leaves in ${name}`);
 }
 
 /** Copies the folder and the guard of a log that nobody serves. */
@@ -320,7 +313,7 @@ test('with all witnesses down a log reads only, and begins by itself when enough
   await served.waitFor('err', /"agreed":\["w1\.example"\].*"msg":"reading only/);
   assert.equal((await fetch(`${served.url}/readyz`)).status, 503);
   await w2!.start();
-  await until('ready', async () => ((await fetch(`${served.url}/readyz`)).ok ? true : undefined));
+  await until(async () => ((await fetch(`${served.url}/readyz`)).ok ? true : undefined), 'ready');
   await addAll(served, setup, ['2']);
   assert.deepEqual((await reached(served, 2)).witnesses, ['w1.example', 'w2.example']);
   await stop(served);
@@ -425,20 +418,20 @@ test('with too few witnesses an answer is 202 and says why, and the receipt is w
   assert.equal((await fetch(`${served.url}/readyz`)).status, 200);
   await w2!.start();
   const receipt = `${served.url}/v1/events/${String(unmet.json['event_id'])}/receipt?level=witnessed`;
-  await until('witnessed', async () => {
+  await until(async () => {
     const response = await fetch(receipt, { headers: { ...headers, Prefer: 'wait=10' } });
     const { level } = (await response.json()) as { level: string };
     assert.equal(level, response.status === 200 ? 'witnessed' : 'signed');
     return response.status === 200 ? true : undefined;
-  });
+  }, 'witnessed');
 
   // Whoever waits when the log is told to end is answered.
   await Promise.all([w2!.stop(), w3!.stop()]);
   const waiting = submit('at-the-end', 'wait=2');
-  await until('published', async () => {
+  await until(async () => {
     const { published, witnessed } = (await jsonOf(`${served.url}/readyz`)).json;
     return Number(published) > Number(witnessed) ? true : undefined;
-  });
+  }, 'published');
   served.child.kill('SIGTERM');
   const { status, json } = await waiting;
   assert.deepEqual([status, json['level']], [202, 'signed']);
@@ -517,7 +510,7 @@ test('told to end while it waits for witnesses, it ends', async (t) => {
   const served = await serve(t, setup);
   // It is asked again and again, and told to end while it is.
   const before = connections;
-  await until('asked again', async () => (connections > before ? true : undefined));
+  await until(async () => (connections > before ? true : undefined), 'asked again');
   const toldMs = performance.now();
   await stop(served);
   assert.ok(performance.now() - toldMs < 3000, `${performance.now() - toldMs} ms`);

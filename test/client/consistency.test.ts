@@ -163,7 +163,8 @@ describe('following a log', () => {
       assert.deepEqual([error.older.size, error.newer.size], [10, 5]);
       return true;
     });
-    assert.ok(performance.now() - startMs >= 50);
+    // A timer may be early by a millisecond.
+    assert.ok(performance.now() - startMs >= 45);
   });
 
   test('passes over as many failed readings as it may, one after another', async () => {

@@ -286,7 +286,8 @@ describe('another attempt', () => {
     );
     const startMs = performance.now();
     await newelAt(url).submit(EVENT);
-    assert.ok(performance.now() - startMs >= 1000);
+    // A timer may be early by a millisecond.
+    assert.ok(performance.now() - startMs >= 995);
   });
 
   test('is not made where the wait would be longer than an attempt', async () => {
@@ -319,7 +320,7 @@ describe('another attempt', () => {
       if (count === 2) response.writeHead(201).write('{');
       if (count === 3) honest(request, response, count);
     });
-    assert.deepEqual(await newelAt(url, { timeoutMs: 300 }).submit(EVENT), receipt);
+    assert.deepEqual(await newelAt(url, { timeoutMs: 1000 }).submit(EVENT), receipt);
     assert.equal(seen.length, 3);
   });
 });

@@ -144,10 +144,10 @@ describe('a receipt is upgraded', () => {
   test('not before its tiles are there', async (t) => {
     const better = await witnessed(grown);
     const { newel, asked } = await open(t, first.leafHashes, () => [200, better]);
-    await assert.rejects(newel.upgrade(first.receipt, 'witnessed', { timeoutMs: 400 }), {
+    await assert.rejects(newel.upgrade(first.receipt, 'witnessed', { timeoutMs: 1500 }), {
       code: 'unreachable',
     });
-    assert.equal(asked.length, 2);
+    assert.ok(asked.length > 1, 'it is asked again, for they may come');
   });
 
   test('never where the signal is aborted', async (t) => {

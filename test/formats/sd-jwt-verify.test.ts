@@ -20,6 +20,7 @@ import {
   signingInputOf,
 } from '../../src/formats/sd-jwt.ts';
 import { issueSdJwt, issuerJwk, signSdJwt } from '../support/sd-jwt-issuer.ts';
+import { spentCpuMs } from '../support/spent-cpu.ts';
 import { hasCode, readCases, runCases } from './cases.ts';
 
 const numRuns = process.env['SLOW'] ? 10_000 : 300;
@@ -172,10 +173,11 @@ test('time is linear in the length: 256 KiB of digests, disclosures or nesting',
     { _sd: disclosures.map(({ encoded }) => digestOf(encoded)) },
     { a: Array.from({ length: 20_000 }, () => ({ b: {} })) },
   ];
-  const begin = performance.now();
-  for (const [i, payload] of payloads.entries()) {
-    const sdJwt = parseSdJwt(signSdJwt(HEADER, JSON.stringify(payload), i === 2 ? disclosures : []));
-    assert.equal(verifySdJwt(sdJwt, byIssuer).used, i === 2 ? 256 : 0);
-  }
-  assert.ok(performance.now() - begin < 3_000);
+  const ms = spentCpuMs(() => {
+    for (const [i, payload] of payloads.entries()) {
+      const sdJwt = parseSdJwt(signSdJwt(HEADER, JSON.stringify(payload), i === 2 ? disclosures : []));
+      assert.equal(verifySdJwt(sdJwt, byIssuer).used, i === 2 ? 256 : 0);
+    }
+  });
+  assert.ok(ms < 3_000, `${ms} ms`);
 });

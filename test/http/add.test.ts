@@ -10,10 +10,11 @@ import { declaredLength, readBody } from '../../src/http/body.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
 import type { Batch, Store } from '../../src/storage/store.ts';
-import { exchange, openSocket as open, parseResponse, until } from '../support/http-target.ts';
+import { exchange, openSocket as open, parseResponse } from '../support/http-target.ts';
 import { described } from '../support/openapi.ts';
 import type { TestLogOptions } from '../support/test-log.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
+import { until } from '../support/until.ts';
 
 const ONE_ENTRY: TestLogOptions = { open: { limits: { ...POOL_LIMITS, maxQueueEntries: 1 } } };
 

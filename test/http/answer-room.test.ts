@@ -13,6 +13,7 @@ import {
 import { createPublicApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/listen.ts';
 import { openTestSite } from '../support/test-site.ts';
+import { until } from '../support/until.ts';
 
 function roomOf(limits: Partial<AnswerLimits>): AnswerRoom {
   return new AnswerRoom({ ...ANSWER_LIMITS, ...limits });
@@ -25,13 +26,6 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   promise.then(mark, mark);
   for (let turn = 0; turn < 5; turn++) await Promise.resolve();
   return settled;
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    assert.ok(turn < 5000, 'it did not become true');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 test('who finds no room waits in order, behind larger ones too', async () => {

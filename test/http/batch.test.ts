@@ -10,8 +10,8 @@ import { POOL_LIMITS } from '../../src/log/limits.ts';
 import { QueueFullError } from '../../src/log/log.ts';
 import { flat, openBatches, openBody, statusesOf } from '../support/batch-requests.ts';
 import { FULL, get, post, textOf, trustOf } from '../support/event-requests.ts';
-import { until } from '../support/http-target.ts';
 import { bearer } from '../support/test-site.ts';
+import { until } from '../support/until.ts';
 
 const CANARY = 'canary-8f3a5c17e9b24d60';
 const REPRESENTATION = { Prefer: 'return=representation' };

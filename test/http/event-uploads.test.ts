@@ -8,10 +8,11 @@ import { BATCH_LIMITS } from '../../src/http/batch-limits.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { POOL_LIMITS } from '../../src/log/limits.ts';
 import { FLAT, FULL, openEvents, post, trustOf } from '../support/event-requests.ts';
-import { exchange, openSocket, parseResponse, type RawResponse, until } from '../support/http-target.ts';
+import { exchange, openSocket, parseResponse, type RawResponse } from '../support/http-target.ts';
 import { assertDescribed } from '../support/openapi.ts';
 import type { TestLogOptions } from '../support/test-log.ts';
 import type { TestSite } from '../support/test-site.ts';
+import { until } from '../support/until.ts';
 
 const CANARY = 'canary-8f3a5c17e9b24d60';
 const HEAD = `POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer newel_submit\r\nContent-Type: application/json\r\n`;

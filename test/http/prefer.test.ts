@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parsePrefer } from '../../src/http/prefer.ts';
+import { spentCpuMs } from '../support/spent-cpu.ts';
 
 describe('parsePrefer', () => {
   const READ: [header: string | undefined, preferences: Record<string, string>][] = [
@@ -55,11 +56,12 @@ describe('parsePrefer', () => {
         }
       }),
     );
-    const startMs = performance.now();
-    for (const unit of ['a;', ' ', 'a ', '; ', '\\"', 'a=" ', ', ', 'a= ']) {
-      parsePrefer(unit.repeat(8000));
-      parsePrefer(`a="${unit.repeat(8000)}`);
-    }
-    assert.ok(performance.now() - startMs < 1000);
+    const ms = spentCpuMs(() => {
+      for (const unit of ['a;', ' ', 'a ', '; ', '\\"', 'a=" ', ', ', 'a= ']) {
+        parsePrefer(unit.repeat(8000));
+        parsePrefer(`a="${unit.repeat(8000)}`);
+      }
+    });
+    assert.ok(ms < 1000, `${ms} ms`);
   });
 });

@@ -22,14 +22,7 @@ import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { createWitnessApp } from '../../src/http/witness.ts';
 import { formatSignSubtree } from '../../src/witness/sign-subtree-body.ts';
 import { hashOrigin } from '../../src/witness/witness-rows.ts';
-import {
-  exchange,
-  openSocket,
-  parseResponse,
-  type RawResponse,
-  sendToPort,
-  until,
-} from '../support/http-target.ts';
+import { exchange, openSocket, parseResponse, type RawResponse, sendToPort } from '../support/http-target.ts';
 import { type PlayedRequest, requestFrom } from '../support/request-from.ts';
 import {
   openTestWitness,
@@ -40,6 +33,7 @@ import {
   verifiersOf,
   WITNESS,
 } from '../support/test-witness.ts';
+import { until } from '../support/until.ts';
 import { type BodyOptions, seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 
 const bank = new WitnessedLog();

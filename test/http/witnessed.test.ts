@@ -224,7 +224,7 @@ describe('POST /v1/cosignatures', () => {
     const site = await published();
     const nowS = Math.floor(site.test.clock.now() / 1000);
     const now = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, nowS)));
-    const ahead = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, nowS + 301)));
+    const ahead = await Promise.all(COSIGNERS.map((cosigner) => cosigner.cosign(site.text, nowS + 310)));
     const alone = await hand(site, site.text, [ahead[0]!]);
     assert.deepEqual([alone.status, alone.json['code']], [400, 'malformed']);
     const both = await hand(site, site.text, [ahead[0]!, now[1]!]);

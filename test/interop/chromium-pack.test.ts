@@ -12,7 +12,7 @@ import { Chromium, chromiumAbsent, type ChromiumPage } from '../support/chromium
 import { type EvidenceLog, openEvidenceLog, runDisclose } from '../support/evidence.ts';
 import { makeTestReceipt } from '../support/test-receipt.ts';
 
-describe('verify.html in Chromium', { skip: chromiumAbsent(), timeout: 120_000 }, () => {
+describe('verify.html in Chromium', { skip: chromiumAbsent(), timeout: 300_000 }, () => {
   let chromium: Chromium;
   before(async () => {
     chromium = await Chromium.open();

@@ -22,7 +22,7 @@ import { cosign, RECEIVED_TIME_S, WITNESSES, witnessedTrust } from '../support/w
 const EXAMPLE = new URL('../../spec/examples/full.json', import.meta.url);
 const CHECKS = ['statement', 'leaf', 'inclusion', 'checkpoint', 'witnesses'];
 
-describe('the landing page in Chromium', { skip: chromiumAbsent(), timeout: 120_000 }, () => {
+describe('the landing page in Chromium', { skip: chromiumAbsent(), timeout: 300_000 }, () => {
   let chromium: Chromium;
   let opened: TestSite;
   let listening: Listening;

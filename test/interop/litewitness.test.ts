@@ -6,7 +6,6 @@
 import assert from 'node:assert/strict';
 import { cp, rename, rm, writeFile } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../src/cli/exit-code.ts';
 import { parseBase64 } from '../../src/formats/base64.ts';
 import { openCheckpoint } from '../../src/formats/checkpoint.ts';
@@ -17,12 +16,10 @@ import { encodeUtf8 } from '../../src/formats/text.ts';
 import { KEY_TYPE, parseVkey } from '../../src/formats/vkey.ts';
 import { formatAddCheckpoint } from '../../src/witness/add-checkpoint-body.ts';
 import { startCli } from '../support/cli.ts';
+import { until } from '../support/until.ts';
 import { buildGoProgram, buildLitewitness, whyNoGo } from './go-program.ts';
 import { type Litewitness, startLitewitness } from './litewitness.ts';
 import { makeLog, type MadeLog, type ServedLog, serveLog, startLog } from './served-log.ts';
-
-const WAIT_MS = 20_000;
-const POLL_MS = 50;
 
 test('litewitness', { skip: await whyNoGo() }, async (t) => {
   const go = await buildGoProgram(t);
@@ -154,26 +151,18 @@ async function grow(log: ServedLog, size: number): Promise<string> {
   await Promise.all(
     Array.from({ length: size - 1 - first }, (_, i) => log.add(encodeUtf8(`${i} of ${size}`))),
   );
-  return until(`published ${size}`, async () => {
+  return until(async () => {
     const checkpoint = await log.read('/v1/checkpoint?policy=none');
     return checkpoint.split('\n')[1] === `${size}` ? checkpoint : undefined;
-  });
+  }, `published ${size}`);
 }
 
 /** The size of the checkpoint that the witness has cosigned, once it is at least `size`. */
 function cosignedSize(log: ServedLog, { vkey }: Litewitness, size: number): Promise<number> {
   const verifiers = [ed25519Verifier(parseVkey(log.vkey)), cosignatureVerifier(parseVkey(vkey))];
-  return until(`cosigned ${size}`, async () => {
+  return until(async () => {
     const checkpoint = encodeUtf8(await log.readCheckpoint());
     const head = openCheckpoint(checkpoint, verifiers, log.origin);
     return head.signatures.length === 2 && head.size >= size ? head.size : undefined;
-  });
-}
-
-async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
-  for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(POLL_MS)) {
-    const found = await find();
-    if (found !== undefined) return found;
-  }
-  throw new Error(`not ${what} within ${WAIT_MS} ms`);
+  }, `cosigned ${size}`);
 }

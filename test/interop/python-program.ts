@@ -21,7 +21,7 @@ export type CheckResult = { readonly claims: JsonObject } | { readonly error: st
 const execute = promisify(execFile);
 const PYTHON = process.env['NEWEL_PYTHON'] ?? 'python3';
 const PROGRAM = fileURLToPath(new URL('sd_jwt_check.py', import.meta.url));
-const RUN_TIMEOUT_MS = 60_000;
+const RUN_TIMEOUT_MS = 180_000;
 const MAX_OUTPUT_BYTES = 16 * 2 ** 20;
 
 /** For the `skip` option of a test: why the program cannot be run here, or false. Never a reason where `CI` is set. */

@@ -41,7 +41,7 @@ test('small rounds are not remembered one by one, and the mark is never ahead of
   }
 });
 
-test("what LevelDB's write-ahead log still holds is after the mark", { timeout: 60_000 }, async () => {
+test("what LevelDB's write-ahead log still holds is after the mark", { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'newel-mark-'));
   try {
     const store = await openLevelStore(join(folder, 'db'), { create: true });

@@ -308,7 +308,7 @@ describe('peers', () => {
     const log = new PlayedLog();
     await publish(log, 20);
     const network: Network = new Map([['http://peer.example', answer]]);
-    const party = await openGossipParty(network, 'one', log, ['peer'], { timeoutMs: 200 });
+    const party = await openGossipParty(network, 'one', log, ['peer'], { timeoutMs: 1000 });
     await party.poll();
     await party.gossip.exchange();
     return party;

@@ -164,11 +164,12 @@ export class ChromiumPage {
     return (result as { value?: unknown }).value;
   }
 
-  /** Waits until an expression is true. */
+  /** Waits until an expression is true; what throws, for what it reads is not there yet, is not true. */
   async until(expression: string): Promise<void> {
-    const endMs = performance.now() + 10_000;
-    while ((await this.evaluate(`Boolean(${expression})`)) !== true) {
-      assert.ok(performance.now() < endMs, `${expression} does not come true`);
+    const endMs = performance.now() + 30_000;
+    const asked = `(() => { try { return Boolean(${expression}); } catch (error) { return String(error); } })()`;
+    for (let came: unknown; (came = await this.evaluate(asked)) !== true;) {
+      assert.ok(performance.now() < endMs, `${expression} does not come true: ${String(came)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

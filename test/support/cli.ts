@@ -54,7 +54,7 @@ export interface Started {
   readonly ended: Promise<Ran>;
 }
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 /** Starts the program as a process. It is killed when the test is over. `prefix` is a command that runs it. */
 export function startCli(

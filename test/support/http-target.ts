@@ -1,6 +1,5 @@
 /** Two ways to send a request: into the app without a socket, and over TCP with the bytes of the request as given. */
 
-import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import type { Hono } from 'hono';
 
@@ -76,14 +75,6 @@ export async function openSocket(
   await new Promise<void>((resolve) => socket.once('connect', resolve));
   socket.write(first);
   return Object.assign(socket, { received: () => Buffer.concat(chunks).toString('latin1') });
-}
-
-/** Waits for what other events of this process are about to make true. */
-export async function until(isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    assert.ok(turn < 2000, 'it did not become true');
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }
 
 /** The first response in `bytes`. */

@@ -108,7 +108,7 @@ interface OpenSettings extends TestVaultSettings {
   readonly epochs: EpochFile;
 }
 
-const MAX_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 60_000;
 
 /** Resolves when all erasures that were accepted are done; rejects where one failed or takes too long. */
 export async function erasuresDone(vault: Vault): Promise<void> {

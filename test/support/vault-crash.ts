@@ -31,6 +31,7 @@ import {
   TEST_MASTER,
   TEST_SOURCES,
 } from './test-vault.ts';
+import { until } from './until.ts';
 
 export interface CrashVault {
   readonly store: Store;
@@ -157,16 +158,6 @@ export async function erasureIn(
     const erasure = await vault.findErasure(erasureId);
     return erasure && states.includes(erasure.state) ? erasure : undefined;
   });
-}
-
-/** What `look` finds at last. */
-export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 20_000): Promise<T> {
-  for (const endMs = performance.now() + timeoutMs; performance.now() < endMs;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  throw new Error('what is waited for does not come about');
 }
 
 /** All events of the log's own, of a type, the oldest first. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createLogMetrics } from '../../src/telemetry/log-metrics.ts';
 import type { Observed } from '../../src/telemetry/observed.ts';
 import { NewelError } from '../../src/errors.ts';
+import { seriesOf } from '../support/series.ts';
 
 const OBSERVED: Observed = {
   origin: 'log.example/bank',
@@ -20,18 +21,6 @@ const OBSERVED: Observed = {
   queueLimits: { entries: 8192, bytes: 67_108_864 },
   witnesses: [{ name: 'w1', state: 'open', size: 7 }],
 };
-
-/** Values by series, as a scraper has them. */
-function seriesOf(text: string): ReadonlyMap<string, number> {
-  const series = new Map<string, number>();
-  for (const line of text.split('\n')) {
-    if (line === '' || line.startsWith('#')) continue;
-    const at = line.lastIndexOf(' ');
-    assert.ok(!series.has(line.slice(0, at)), `${line} is there twice`);
-    series.set(line.slice(0, at), Number(line.slice(at + 1)));
-  }
-  return series;
-}
 
 test('what is there is read when it is asked for', async () => {
   const metrics = createLogMetrics();
@@ -111,15 +100,4 @@ test('what happens is counted', async () => {
     'newel_request_seconds_bucket{le="0.005",method="GET",route="/tile/*",status="200"}': 1,
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
-});
-
-test('no request makes a series of its own: methods that no route has are one', async () => {
-  const { request, format } = createLogMetrics();
-  for (const method of ['PUT', 'DELETE', 'PURGE', 'get', 'x"\n']) {
-    request({ method, route: '*', status: 404, durationMs: 1 });
-  }
-  const counts = [...seriesOf(await format(OBSERVED))].filter(([name]) =>
-    name.startsWith('newel_request_seconds_count'),
-  );
-  assert.deepEqual(counts, [['newel_request_seconds_count{method="other",route="*",status="404"}', 5]]);
 });

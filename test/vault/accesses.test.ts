@@ -9,7 +9,8 @@ import { Keyring } from '../../src/vault/keyring.ts';
 import type { SayEvent } from '../../src/vault/own-events.ts';
 import type { Access } from '../../src/vault/vault.ts';
 import { TEST_MASTER, type TestVault } from '../support/test-vault.ts';
-import { openCrashVault, ownEvents, until } from '../support/vault-crash.ts';
+import { until } from '../support/until.ts';
+import { openCrashVault, ownEvents } from '../support/vault-crash.ts';
 
 /** Within a minute of a read something says so. */
 const MINUTE_MS = 60_000;
@@ -72,7 +73,7 @@ describe('reads', () => {
   test('by more principals than are gathered are said at once', async () => {
     const crash = await openCrashVault();
     for (let i = 0; i < 1026; i++) crash.now().vault.noteAccess(access(`p${i}`, 'GET /v1/events'));
-    await until(async () => crash.now().test.log.revealed.size >= 1026 || undefined);
+    await until(async () => crash.now().test.log.revealed.size >= 1026);
     await crash.recover();
     assert.equal((await said(crash.now())).length, 1026);
   });

@@ -5,7 +5,7 @@ import { Clearing } from '../../src/vault/clearing.ts';
 import { type ErasureRow, ErasureRows, newErasureId } from '../../src/vault/erasure-row.ts';
 import { Sealing } from '../../src/vault/states.ts';
 import { TEST_TIME_MS } from '../support/test-log.ts';
-import { until } from '../support/vault-crash.ts';
+import { until } from '../support/until.ts';
 import { WatchedStore } from '../support/watched-store.ts';
 
 const DELAY_MS = 60;
@@ -94,7 +94,7 @@ function open(): Fixture {
 }
 
 async function whenDone(fixture: Fixture, erasureId: string): Promise<void> {
-  await until(async () => (await fixture.stateOf(erasureId)) === 'done' || undefined);
+  await until(async () => (await fixture.stateOf(erasureId)) === 'done');
 }
 
 describe('a clearing', () => {
@@ -138,7 +138,7 @@ describe('a clearing', () => {
       fixture.faults.push(fault, fault);
       const erasureId = await fixture.make();
       fixture.clearing.add([erasureId]);
-      await until(async () => fixture.failures.length === 1 || undefined);
+      await until(async () => fixture.failures.length === 1);
       const failedMs = performance.now();
       assert.match(String(fixture.failures[0]), new RegExp(fault));
       assert.equal(await fixture.stateOf(erasureId), 'compacting');

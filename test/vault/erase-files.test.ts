@@ -15,6 +15,7 @@ import { parseTable } from '../support/sstable.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { TEST_TIME_MS } from '../support/test-log.ts';
 import { exampleEvents, TEST_MASTER } from '../support/test-vault.ts';
+import { until } from '../support/until.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import {
   type CrashVault,
@@ -24,7 +25,6 @@ import {
   rowsOf,
   subjectOf,
   submitGroup,
-  until,
 } from '../support/vault-crash.ts';
 
 const EVENTS = process.env['SLOW'] === '1' ? 12_000 : 3000;
@@ -254,7 +254,7 @@ describe('the files of the database after an erasure', () => {
     await erasureIn(crash.now(), erasureId, 'done');
     crash.now().test.clock.set(TEST_TIME_MS + EPOCH_MS);
     t.mock.timers.tick(CHECK_MS);
-    await until(async () => (epochs.had.at(-1)!.length === 1 && epochs.had.length > 2) || undefined);
+    await until(async () => epochs.had.at(-1)!.length === 1 && epochs.had.length > 2);
     const { indexKey } = await Keyring.open(store, TEST_MASTER, await epochs.read());
     const left = [TEST_MASTER, indexKey, ...(await epochs.read()).map(({ key }) => key)];
     for (const key of left) assert.equal(opensWith(key, sealedKey, context), false);

@@ -5,7 +5,8 @@ import { ErasureList } from '../../src/vault/erasure-list.ts';
 import { type ErasureRow, ErasureRows, newErasureId } from '../../src/vault/erasure-row.ts';
 import { Sealing } from '../../src/vault/states.ts';
 import { TEST_TIME_MS } from '../support/test-log.ts';
-import { erasing, erasureIn, eventOf, openCrashVault, until } from '../support/vault-crash.ts';
+import { until } from '../support/until.ts';
+import { erasing, erasureIn, eventOf, openCrashVault } from '../support/vault-crash.ts';
 import { WatchedStore } from '../support/watched-store.ts';
 
 const ERASURES = 0x8b;
@@ -168,7 +169,7 @@ describe('erasures of a vault', () => {
     const { event } = await crash.now().submit(eventOf('a'));
     store.onCompact = () => Promise.reject(new Error('no room'));
     const { erasureId } = await crash.now().vault.erase(erasing({ eventIds: [event.eventId] }));
-    await until(async () => crash.failures.length > 0 || undefined);
+    await until(async () => crash.failures.length > 0);
     assert.equal((await crash.now().vault.findErasure(erasureId))?.state, 'compacting');
     store.onCompact = () => {};
     await crash.recover();

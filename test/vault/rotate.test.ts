@@ -11,6 +11,7 @@ import { FAULTS } from '../support/faulty-store.ts';
 import { SlowStore } from '../support/slow-store.ts';
 import { TEST_TIME_MS } from '../support/test-log.ts';
 import { TEST_MASTER } from '../support/test-vault.ts';
+import { until } from '../support/until.ts';
 import {
   type CrashVault,
   erasing,
@@ -20,7 +21,6 @@ import {
   rowsOf,
   subjectOf,
   submitGroup,
-  until,
 } from '../support/vault-crash.ts';
 
 const EPOCH_MS = 3_600_000;
@@ -110,9 +110,7 @@ describe('an epoch that is over', () => {
     );
     for (const number of [2, 3]) {
       passEpoch(crash, t.mock.timers);
-      await until(
-        async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === number) || undefined,
-      );
+      await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number === number);
       assert.deepEqual(await epochsOfKeys(crash), [number]);
     }
     for (let opening = 0; opening < 2; opening++) {
@@ -127,7 +125,7 @@ describe('an epoch that is over', () => {
     const [event] = await take(crash, ['anna'], 'a');
     crash.now().test.clock.set(crash.now().test.clock.now() + EPOCH_MS);
     await crash.recover();
-    await until(async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === 2) || undefined);
+    await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number === 2);
     assert.ok(await crash.now().vault.find(event!.eventId));
     assert.deepEqual(await epochsOfKeys(crash), [2]);
   });
@@ -145,9 +143,7 @@ describe('an epoch that is over', () => {
         return take(crash, [`person-${i}`, `new-${round}-${i}`], `r${round}`);
       });
       all.push(...(await Promise.all(coming)).flat());
-      await until(
-        async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === round + 2) || undefined,
-      );
+      await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number === round + 2);
       assert.deepEqual(await epochsOfKeys(crash), [round + 2]);
     }
     slow.maxTurns = 0;
@@ -172,9 +168,7 @@ describe('an epoch that is over', () => {
         erasures.push(await crash.now().vault.erase(erasing({ subject: subjectOf(name) })));
       }
       for (const { erasureId } of erasures) await erasureIn(crash.now(), erasureId, 'done');
-      await until(
-        async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === round + 2) || undefined,
-      );
+      await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number === round + 2);
       const after = await rowsOf(crash.store, 0x85);
       assert.equal(
         after.length,
@@ -199,16 +193,14 @@ describe('an epoch that is over', () => {
     // The new epoch is begun, and the old one's key is still in the file.
     epochs.failNext('not persisted', 1);
     passEpoch(crash, t.mock.timers);
-    await until(async () => (epochs.newest.length === 2 && crash.failures.length === 1) || undefined);
+    await until(async () => epochs.newest.length === 2 && crash.failures.length === 1);
     const { vault } = crash.now();
     assert.equal((await vault.findErasure(erasureId))?.keysDestroyedByMs, TEST_TIME_MS + EPOCH_MS);
     // It is not left there until the next one is over.
     t.mock.timers.tick(CHECK_MS);
-    await until(async () => epochs.newest.length === 1 || undefined);
+    await until(async () => epochs.newest.length === 1);
     assert.equal(epochs.newest[0]!.number, 2);
-    await until(
-      async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined || undefined,
-    );
+    await until(async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined);
     assert.deepEqual(await crash.findings(), []);
   });
 });
@@ -225,7 +217,7 @@ describe('a rotation that cannot be written', () => {
     await erasureIn(crash.now(), erasureId, 'done');
     epochs.failNext('not persisted', write);
     passEpoch(crash, timers);
-    await until(async () => crash.failures.length === 1 || undefined);
+    await until(async () => crash.failures.length === 1);
     return { crash, epochs, erasureId };
   }
 
@@ -253,7 +245,7 @@ describe('a rotation that cannot be written', () => {
       ]);
       epochs.failNext('not persisted');
       t.mock.timers.tick(CHECK_MS);
-      await until(async () => crash.failures.length === 2 || undefined);
+      await until(async () => crash.failures.length === 2);
       const { message, cause } = crash.failures[1] as Error;
       assert.ok(
         message.startsWith(`${failed}: the key that was to be destroyed by ${new Date(dueMs).toISOString()}`),
@@ -262,10 +254,8 @@ describe('a rotation that cannot be written', () => {
       assert.match(String(cause), /injected fault/);
       // As soon as it can be written again, nothing is overdue.
       t.mock.timers.tick(CHECK_MS);
-      await until(async () => (epochs.newest.length === 1 && epochs.newest[0]!.number === 2) || undefined);
-      await until(
-        async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined || undefined,
-      );
+      await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number === 2);
+      await until(async () => (await vault.findErasure(erasureId))?.keysDestroyedByMs === undefined);
       assert.deepEqual(await answers(), [
         [undefined, false],
         [undefined, false],
@@ -282,11 +272,11 @@ describe('a rotation that cannot be written', () => {
       // At the opening, and when the upkeep begins.
       epochs.failNext('not persisted', 0, 2);
       await crash.recover();
-      await until(async () => crash.failures.length === 2 + i || undefined);
+      await until(async () => crash.failures.length === 2 + i);
       assert.ok((await crash.now().submit(eventAbout('bert', `later-${i}`))).created);
     }
     t.mock.timers.tick(CHECK_MS);
-    await until(async () => epochs.newest.length === 1 || undefined);
+    await until(async () => epochs.newest.length === 1);
     assert.deepEqual(await crash.findings(), []);
   });
 });
@@ -322,7 +312,7 @@ describe('a crash in a rotation', () => {
 
   async function ended(crash: CrashVault, epochs: TestEpochs, all: readonly StoredEvent[]): Promise<void> {
     await crash.recover();
-    await until(async () => (epochs.newest.length === 1 && epochs.newest[0]!.number > 1) || undefined);
+    await until(async () => epochs.newest.length === 1 && epochs.newest[0]!.number > 1);
     const [{ number }] = epochs.newest as [Epoch];
     assert.deepEqual(await epochsOfKeys(crash), [number]);
     for (const { eventId } of all) assert.ok(await crash.now().vault.find(eventId));
@@ -336,7 +326,7 @@ describe('epochs that are not the newest', () => {
     const { crash, epochs } = await openRotating();
     await take(crash, ['anna', 'bert'], 'a');
     passEpoch(crash, t.mock.timers);
-    await until(async () => epochs.had.length === 3 || undefined);
+    await until(async () => epochs.had.length === 3);
     await settled();
     const [first, both, newest] = epochs.had as [Epoch[], Epoch[], Epoch[]];
     epochs.had.push(first);

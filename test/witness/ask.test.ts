@@ -19,6 +19,7 @@ import {
   GrowingTree,
   starting,
 } from '../support/fake-witness.ts';
+import { until } from '../support/until.ts';
 
 /** A log and witnesses that it asks over loopback sockets. */
 class Scene {
@@ -213,7 +214,7 @@ describe('asking witnesses', () => {
     });
     const found: number[] = [];
     await witnesses.ask(['w.example'], tree.head(), {
-      deadlineMs: 1000,
+      deadlineMs: 5000,
       enough: () => false,
       largestSize: () => 5,
       onConflict: assert.fail,
@@ -230,7 +231,7 @@ describe('asking witnesses', () => {
   test('a tree without leaves is brought to nobody', async () => {
     const scene = await Scene.open();
     await scene.witnesses.ask(['w0.example'], new GrowingTree(0).head(), {
-      deadlineMs: 1000,
+      deadlineMs: 5000,
       enough: () => false,
       largestSize: () => 0,
       onLines: assert.fail,
@@ -364,7 +365,3 @@ describe('no answer, and never agreement', () => {
 });
 
 /** Waits for what a real socket brings; at most 3 s. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 300 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(holds());
-}

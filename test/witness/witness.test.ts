@@ -46,7 +46,7 @@ const BOTH = [bank.listed(), shop.listed()];
 const hashOf = ({ origin }: WitnessedLog): string => formatHex(hashOrigin(origin));
 
 async function sizeOf({ witness }: TestWitness, log = bank): Promise<number | undefined> {
-  const note = await witness.latest(hashOf(log));
+  const note = (await witness.latest(hashOf(log)))?.note;
   return note && parseCheckpoint(parseNote(note).text).size;
 }
 
@@ -368,7 +368,7 @@ test('of a repeat the record keeps all lines of the log, and an ML-DSA-44 line v
     return statusOf(opened, formatAddCheckpoint({ oldSize: old, proof, checkpoint }));
   };
   const recorded = async (): Promise<{ text: string; keys: number[] }> => {
-    const { text, verified } = openNote((await witness.latest(hashOf(bank)))!, keys);
+    const { text, verified } = openNote((await witness.latest(hashOf(bank)))!.note, keys);
     return { text, keys: verified.map(({ keyId }) => keyId) };
   };
   const ed25519Line = (text: string): NoteSignature =>
@@ -527,7 +527,7 @@ test('what is cosigned is what was asked: text, log lines and ours, to the byte'
   const opened = await openTestWitness({ listed: [bank.listed()] });
   const answer = await opened.witness.addCheckpoint(bank.body(0, 5));
   assert.ok(answer.status === 200);
-  const note = await opened.witness.latest(hashOf(bank));
+  const note = (await opened.witness.latest(hashOf(bank)))?.note;
   assert.equal(decodeUtf8(note!), `${decodeUtf8(bank.note(5))}${answer.lines}`);
   assert.equal(openNote(note!, verifiersOf(opened.cosigners)).verified.length, 2);
 });

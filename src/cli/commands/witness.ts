@@ -21,14 +21,14 @@ const DEFAULT_LISTEN = '127.0.0.1:8090';
 const LONG_WORD = /(\S{64})\S{448,}/g;
 /** Options that belong to one of the two alone. */
 const OF_INIT = ['name', 'public-url'] as const;
-const OF_SERVE = ['logs', 'log-level', 'gossip', 'peer', 'tiles'] as const;
+const OF_SERVE = ['logs', 'log-level', 'metrics', 'gossip', 'peer', 'tiles'] as const;
 
 export const witness: Command = {
   name: 'witness',
   summary: 'make and serve a witness of logs',
   usage: [
     `init --data DIR --name NAME [--listen ${DEFAULT_LISTEN}] [--public-url URL]`,
-    'serve --data DIR [--listen ADDR] [--logs FILE] [--log-level info]',
+    'serve --data DIR [--listen ADDR] [--logs FILE] [--metrics ADDR] [--log-level info]',
     'serve --data DIR … --gossip [--peer URL …] [--tiles ORIGIN=URL …]',
   ],
   about:
@@ -58,6 +58,10 @@ export const witness: Command = {
       value: 'ORIGIN=URL',
       help: 'where the tiles of a log are read, to compare heads (default: https://ORIGIN); several times',
       multiple: true,
+    },
+    metrics: {
+      value: 'ADDR',
+      help: 'a socket of its own for /metrics, for Prometheus, which needs no token there',
     },
     'log-level': { value: 'LEVEL', help: `${LEVELS.join(', ')} (default: info)` },
   },
@@ -116,6 +120,7 @@ function keyWords({ keyId, type }: Vkey): string {
 async function serve(call: Call, dir: string): Promise<number> {
   const { terminal } = call;
   const listen = option(call, 'listen', parseAddress);
+  const metrics = option(call, 'metrics', parseAddress);
   const logs = call.text('logs');
   const level = option(call, 'log-level', parseLevel) ?? 'info';
   const gossip = gossipOf(call);
@@ -129,12 +134,15 @@ async function serve(call: Call, dir: string): Promise<number> {
         folder,
         lines,
         ...(listen ? { listen } : {}),
+        ...(metrics ? { metrics } : {}),
         ...(logs === undefined ? {} : { logs: resolve(terminal.cwd, logs) }),
         ...(gossip ? { extend: (opened) => openWitnessGossip(opened, gossip) } : {}),
       }),
-    onServing({ listening, keys, logs: listed }) {
+    onServing({ listening, metricsUrl, keys, logs: listed }) {
       const { host, port, url } = listening;
-      lines.say('info', 'serving', { listening: formatAddress({ host, port }), keys, logs: listed, url });
+      const scraped = metricsUrl === undefined ? {} : { metrics: metricsUrl };
+      const fields = { listening: formatAddress({ host, port }), ...scraped, keys, logs: listed, url };
+      lines.say('info', 'serving', fields);
     },
     still: 'answers to those that came',
   });

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createWitnessMetrics, type ObservedWitness } from '../../src/telemetry/witness-metrics.ts';
+import { seriesOf } from '../support/series.ts';
+
+const OBSERVED: ObservedWitness = {
+  name: 'witness.example/w1',
+  version: '1.2.3',
+  isReady: true,
+  logs: [
+    { origin: 'log.example/bank', latest: { size: 12, timeS: 1_795_176_000 } },
+    { origin: 'log.example/new', latest: undefined },
+  ],
+  families: [{ name: 'newel_beside', help: 'More.', type: 'gauge', samples: [{ value: 3 }] }],
+};
+
+test('what it remembers is read when it is asked for, of the logs that it has cosigned', async () => {
+  const { format } = createWitnessMetrics();
+  const series = seriesOf(await format(OBSERVED));
+  const expected: Readonly<Record<string, number>> = {
+    'newel_witness_info{name="witness.example/w1",version="1.2.3"}': 1,
+    newel_cosigning: 1,
+    newel_listed_logs: 2,
+    'newel_cosigned_size{origin="log.example/bank"}': 12,
+    'newel_cosigned_time_seconds{origin="log.example/bank"}': 1_795_176_000,
+    newel_beside: 3,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
+  assert.ok(![...series.keys()].some((name) => name.includes('log.example/new')));
+  assert.ok((series.get('process_cpu_seconds_total') ?? 0) > 0);
+  assert.equal(seriesOf(await format({ ...OBSERVED, isReady: false })).get('newel_cosigning'), 0);
+});
+
+test('what happens is counted, by log', async () => {
+  const { cosigning, list, request, format } = createWitnessMetrics();
+  const origin = 'log.example/bank';
+  cosigning({ event: 'opened', origins: 1, commits: 4, durationMs: 1 });
+  for (const size of [5, 9]) cosigning({ event: 'cosigned', origin, size });
+  cosigning({ event: 'fork', origin, size: 9, heads: [new Uint8Array(1), new Uint8Array(1)] });
+  cosigning({ event: 'clock_behind', origin, behindS: 3 });
+  list({ event: 'list_read', logs: 1 });
+  list({ event: 'list_unreadable', error: new Error('no') });
+  request({ method: 'POST', route: '/add-checkpoint', status: 409, durationMs: 3 });
+  const series = seriesOf(await format(OBSERVED));
+  const expected: Readonly<Record<string, number>> = {
+    'newel_cosigned_total{origin="log.example/bank"}': 2,
+    'newel_forks_total{origin="log.example/bank"}': 1,
+    'newel_clock_behind_total{origin="log.example/bank"}': 1,
+    newel_log_list_failures_total: 1,
+    'newel_request_seconds_count{method="POST",route="/add-checkpoint",status="409"}': 1,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(series.get(name), value, name);
+});
