@@ -105,9 +105,12 @@ export async function openWitnessGossip(
     const trust = trustOf(log, url, vkeys, lines);
     looked.set(origin, log);
     if (!trust) return false;
+    const isNew = !trusts.has(origin);
     trusts.set(origin, trust);
     const source = pacedSource(url, { turns, signal: ending.signal, attempts: ATTEMPTS });
     await heads.follow({ ...gossipedLog(trust, source), own: OWN, chain: OWN });
+    // What a crash has kept from being written.
+    if (isNew) for (const bundle of heads.origins.get(originHashOf(origin))?.evidence ?? []) keep(bundle);
     return true;
   };
 
@@ -132,16 +135,19 @@ export async function openWitnessGossip(
     lines.say('warn', what, { listed: listed.length });
   }
   for (const { origin } of listed.slice(0, MAX_ORIGINS)) await take(origin);
-  // What a crash has kept from being written.
-  for (const { evidence: known } of heads.origins.values()) for (const bundle of known) keep(bundle);
 
   const cosigned = new Set<string>();
   let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
+    for (const origin of trusts.keys()) {
+      if (logs.find(origin)) continue;
+      heads.unfollow(origin);
+      trusts.delete(origin);
+      looked.delete(origin);
+    }
     for (const log of logs.all()) {
-      const before = looked.get(log.origin);
       // One list, one object: only a list that was read again is compared.
-      if (before && before !== log) cosigned.add(log.origin);
+      if (looked.get(log.origin) !== log) cosigned.add(log.origin);
     }
     for (const origin of cosigned) {
       cosigned.delete(origin);

@@ -70,6 +70,8 @@ export class Heads {
   readonly #decideMs: number;
   /** By the hex of SHA-256 of their origin. */
   readonly #origins = new Map<string, OriginHeads>();
+  /** Those that are followed no more, as long as this process may follow them again: what they have begun, they end. */
+  readonly #left = new Map<string, OriginHeads>();
 
   /** Follows nothing yet: `openHeads` is what reads. */
   constructor({ store, onSignal, postLimits, decideMs = DECIDE_MS, now, elapsed }: HeadsOptions) {
@@ -92,6 +94,13 @@ export class Heads {
     if (this.#origins.size >= MAX_ORIGINS) {
       throw new NewelError('usage', `heads of at most ${MAX_ORIGINS} logs are kept and exchanged`);
     }
+    const left = this.#left.get(name);
+    if (left) {
+      left.log = log;
+      this.#left.delete(name);
+      this.#origins.set(name, left);
+      return;
+    }
     const tileReads = new TokenBucket(TILE_READS);
     const origin = new OriginHeads(log, {
       rows: this.#rows,
@@ -104,6 +113,15 @@ export class Heads {
     });
     await origin.load();
     this.#origins.set(name, origin);
+  }
+
+  /** Follows a log no more. What is kept of it counts again once it is followed again. */
+  unfollow(origin: string): void {
+    const name = originHashOf(origin);
+    const followed = this.#origins.get(name);
+    if (!followed) return;
+    this.#origins.delete(name);
+    this.#left.set(name, followed);
   }
 
   /** Has one more told of what happens. Returns how to end that. */

@@ -199,6 +199,14 @@ test('a witness whose list gives a log another key exchanges heads by that key, 
   assert.equal(await post(first, log.note(9, next)), 200);
   await list(next.vkey, formatVkey(log.vkey));
   await until(async () => (await post(first, log.note(9))) === 200, 'both are known');
+  await list();
+  await until(
+    async () => (await post(first, log.note(9))) === 404,
+    'a log that is listed no more is not followed',
+  );
+  await list(next.vkey, formatVkey(log.vkey));
+  await until(async () => (await post(first, log.note(9))) === 200, 'and is again, with what was kept of it');
+  assert.equal((await shown(first)).split('\n\n')[0], later.split('\n\n')[0]);
   assert.equal(first.written.err.match(/is by no key/g)?.length, 1);
   first.child.kill('SIGTERM');
   assert.equal((await first.ended).code, 0);

@@ -157,6 +157,24 @@ describe('heads of one tree', () => {
   });
 });
 
+test('what is followed no more is as if it never was, until it is followed again', async () => {
+  const log = new PlayedLog(30);
+  const party = await openParty(log);
+  const { heads } = party;
+  await heads.take(await log.head(), 'log');
+  const [followed] = heads.origins.values();
+  heads.unfollow(log.origin);
+  heads.unfollow(log.origin);
+  assert.equal(heads.origins.size, 0);
+  assert.equal(await heads.ours(hashOf(log.origin)), undefined);
+  await assert.rejects(heads.take(await log.head(), 'log'), { code: 'not_found' });
+  await heads.follow(followed!.log);
+  assert.equal(await newestSize(party, log), 30);
+  log.grow(5);
+  await heads.take(await log.head(), 'log');
+  assert.equal(await newestSize(await party.reopen(), log), 35);
+});
+
 test('heads of a source that are proven elsewhere need no tiles, as long as it is alone', async () => {
   const log = new PlayedLog(100);
   const none = new PlayedLog();
