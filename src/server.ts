@@ -8,9 +8,11 @@
 export { NewelError, type ErrorCode } from './errors.ts';
 export { createApp, createPublicApp, type Site, type WriteSite } from './http/app.ts';
 export { listen, type Listening, type ListenOptions } from './http/listen.ts';
-export { type CreateOptions, createLog, type Log, openLog, type OpenOptions } from './log/log.ts';
+export { type CreateOptions, createLog } from './log/create.ts';
 export { createGuard, type Guard, type GuardedHead, openGuard } from './log/guard.ts';
 export { fsck, type Finding, type FsckReport } from './log/fsck.ts';
+export type { Log } from './log/log.ts';
+export { openLog, type OpenOptions } from './log/open.ts';
 export { MemoryStore } from './storage/memory.ts';
 export { openLevelStore } from './storage/level.ts';
 export type { Store } from './storage/store.ts';

@@ -5,12 +5,12 @@ import { formatNote, MAX_NOTE_BYTES, type NoteSignature, parseNote } from '../..
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { parseTlogProof } from '../../src/formats/tlog-proof.ts';
 import { createHeldApp } from '../../src/http/app.ts';
-import { PUBLISH_INTERVAL_MS } from '../../src/log/limits.ts';
 import { type Answer, answerOf, FLAT, get, post, textOf } from '../support/event-requests.ts';
 import { COSIGNERS, FakeAsking } from '../support/fake-asking.ts';
 import { described } from '../support/openapi.ts';
 import { requestFrom } from '../support/request-from.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
+import { until } from '../support/until.ts';
 
 interface Witnessed extends TestSite {
   readonly asking: FakeAsking;
@@ -30,6 +30,14 @@ async function meanwhile<T>({ test: t }: TestSite, asked: Promise<T>, durationMs
     t.clock.advance(50);
   }
   return done;
+}
+
+/** Lets time pass until something holds. */
+async function passUntil(site: TestSite, holds: () => boolean | Promise<boolean>): Promise<void> {
+  await until(async () => {
+    await meanwhile(site, new Promise((resolve) => setImmediate(resolve)), 50);
+    return holds();
+  });
 }
 
 function cosignersOf(json: Answer['json']): string[] {
@@ -92,9 +100,8 @@ describe('a receipt that is to be witnessed', () => {
     const { json } = await meanwhile(site, post(site, FLAT, { query: '?level=witnessed' }), 2000);
     assert.deepEqual(cosignersOf(json), ['w1.example', 'w3.example']);
     site.asking.release();
-    await meanwhile(site, new Promise((resolve) => setTimeout(resolve, 20)), 100);
     const path = `/v1/events/${textOf(json, 'event_id')}/receipt?level=witnessed`;
-    assert.equal(cosignersOf((await get(site, path)).json).length, 3);
+    await passUntil(site, async () => cosignersOf((await get(site, path)).json).length === 3);
     const short = await get(site, `${path}&lines=policy`);
     assert.deepEqual([short.json['level'], cosignersOf(short.json).length], ['witnessed', 2]);
     const refused = await get(site, `${path}&lines=some`);
@@ -127,11 +134,11 @@ describe('a receipt that is to be witnessed', () => {
     site.asking.down.add('w1').add('w3');
     const { json } = await post(site, FLAT);
     const path = `/v1/leaves/${JSON.stringify(json['leaf_index'])}/proof?level=witnessed`;
-    const pass = new Promise((resolve) => setTimeout(resolve, 20));
-    await meanwhile(site, pass, PUBLISH_INTERVAL_MS + 100);
+    const { log } = site.test;
+    await passUntil(site, () => log.published.size > Number(json['leaf_index']));
     assert.equal((await site.app.request(path)).status, 404);
     site.asking.down.clear();
-    await meanwhile(site, new Promise((resolve) => setTimeout(resolve, 100)), 2000);
+    await passUntil(site, () => log.publication('fast')!.size > Number(json['leaf_index']));
     const proof = await site.app.request(`${path}&lines=policy`);
     assert.equal(proof.status, 200);
     const { checkpoint } = parseTlogProof(encodeUtf8(await proof.text()));
@@ -144,8 +151,8 @@ describe('POST /v1/cosignatures', () => {
   async function published(): Promise<Witnessed & { readonly text: string }> {
     const site = await openWitnessed();
     site.asking.down.add('w1').add('w2').add('w3');
-    await post(site, FLAT);
-    await meanwhile(site, new Promise((resolve) => setTimeout(resolve, 20)), PUBLISH_INTERVAL_MS + 100);
+    const { json } = await post(site, FLAT);
+    await passUntil(site, () => site.test.log.published.size > Number(json['leaf_index']));
     const text = parseNote(site.test.log.published.checkpoint).text;
     return { ...site, text };
   }

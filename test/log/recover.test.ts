@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NewelError } from '../../src/errors.ts';
-import { openLog } from '../../src/log/log.ts';
+import { openLog } from '../../src/log/open.ts';
 import type { LogSignal } from '../../src/log/signals.ts';
 import {
   entriesKey,

@@ -4,7 +4,7 @@ import { encodeUtf8 } from '../../src/formats/text.ts';
 import { parsePolicy, type Policy } from '../../src/formats/tlog-policy.ts';
 import { formatVkey } from '../../src/formats/vkey.ts';
 import { parseNote } from '../../src/formats/note.ts';
-import type { OpenOptions } from '../../src/log/log.ts';
+import type { OpenOptions } from '../../src/log/open.ts';
 import { COSIGNERS, FakeAsking, policyOf, WITNESS_VERIFIERS } from '../support/fake-asking.ts';
 import { openTestLog, type TestLog, testEntry } from '../support/test-log.ts';
 
