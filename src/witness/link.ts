@@ -15,9 +15,9 @@ import { type Answer, readAnswer } from './answer.ts';
 import type { AskingClock } from './asking-clock.ts';
 import { Breaker } from './breaker.ts';
 import { requestBudget } from './budget.ts';
-import type { WitnessConflict } from './conflict.ts';
 import { converse, type HeadToCosign, type Outcome, type SignedSizes } from './conversation.ts';
 import { exchange, type Missing, type Received } from './exchange.ts';
+import { type Asker, Job } from './job.ts';
 import type { SharedProofs } from './shared-proofs.ts';
 import type { Listener } from './signals-asking.ts';
 import { Standing } from './standing.ts';
@@ -51,20 +51,6 @@ export interface LinkParts {
   readonly onSignal: Listener;
 }
 
-/** Who wants a head cosigned. */
-export interface Asker {
-  readonly head: HeadToCosign;
-  readonly largestSize: () => number;
-  /** Asks even if the witness has failed just now or answered just now, and once only. */
-  readonly isOnce: boolean;
-  onLines(lines: readonly NoteSignature[]): void;
-  onConflict(conflict: WitnessConflict): void;
-  /** There is no answer for now, which is told once. Unless `isOnce`, lines may come later. */
-  onNone(why: string): void;
-  /** Something of ours failed. */
-  onFault(error: unknown): void;
-}
-
 export interface WitnessState {
   readonly name: string;
   /** That it has cosigned last, as far as is known. */
@@ -74,12 +60,6 @@ export interface WitnessState {
   readonly why?: string;
   /** Milliseconds since 1970. */
   readonly lastAnswerTimeMs?: number;
-}
-
-interface Job {
-  readonly head: HeadToCosign;
-  askers: Asker[];
-  readonly told: Set<Asker>;
 }
 
 /** Sizes that are tried with a witness that tells none; each is a request. */
@@ -157,13 +137,12 @@ export class Link {
     }
     const same = [this.#current, this.#wanted].find((job) => job?.head.text === head.text);
     if (same) {
-      same.askers.push(asker);
-      forgetOldest(same);
+      same.add(asker);
     } else if (this.#wanted && this.#wanted.head.size > head.size) {
       return asker.onNone(SUPERSEDED);
     } else {
-      if (this.#wanted) this.#tellNone(this.#wanted, SUPERSEDED);
-      this.#wanted = { head, askers: [asker], told: new Set() };
+      this.#wanted?.tellNone(SUPERSEDED);
+      this.#wanted = new Job([asker], (error) => this.#fault(error));
     }
     this.#wake();
     this.#pump();
@@ -175,7 +154,7 @@ export class Link {
     this.#request?.abort();
     this.#wake();
     await this.#running;
-    if (this.#wanted) this.#tellNone(this.#wanted, CLOSED);
+    this.#wanted?.tellNone(CLOSED);
     this.#wanted = undefined;
   }
 
@@ -190,7 +169,7 @@ export class Link {
     while (this.#wanted && !this.#closed) {
       const { waitMs, why } = this.#holdBack(this.#wanted);
       if (waitMs > 0) {
-        this.#tellNone(this.#wanted, why);
+        this.#wanted.tellNone(why);
         await this.#sleep(waitMs);
         continue;
       }
@@ -206,7 +185,7 @@ export class Link {
         outcome = { kind: 'fault', error };
       }
       this.#current = undefined;
-      if (outcome.kind === 'fault') this.#tell(job, (asker) => asker.onFault(outcome.error));
+      if (outcome.kind === 'fault') job.tell((asker) => asker.onFault(outcome.error));
       else this.#settle(job, outcome, startedMs);
     }
   }
@@ -217,8 +196,7 @@ export class Link {
     const budgetMs = this.#budget?.waitMs(elapsedMs) ?? 0;
     this.#isHeldByBudget = budgetMs > 0;
     if (budgetMs > 0) return { waitMs: budgetMs, why: OVER_BUDGET };
-    const isUrgent = job.askers.some((asker) => asker.isOnce && !job.told.has(asker));
-    return { waitMs: isUrgent ? 0 : this.#breaker.waitMs(elapsedMs), why: this.#trouble ?? '' };
+    return { waitMs: job.isUrgent ? 0 : this.#breaker.waitMs(elapsedMs), why: this.#trouble ?? '' };
   }
 
   #converse(job: Job): Promise<Outcome> {
@@ -232,7 +210,7 @@ export class Link {
       proofs,
       rootOf,
       recentSizes: (since) => recentSizes(since, this.#budget ? MAX_FEW_SIZES : MAX_TRIED_SIZES),
-      largestSize: () => Math.max(...job.askers.map((asker) => asker.largestSize())),
+      largestSize: () => job.largestSize,
       send: (old) => this.#send(job.head, old),
       permit: (whatFor) => this.#permit(job, whatFor === 'a new size'),
     });
@@ -248,7 +226,7 @@ export class Link {
         return true;
       }
       if (isReplaceable && this.#wanted) return false;
-      this.#tellNone(job, OVER_BUDGET);
+      job.tellNone(OVER_BUDGET);
       await this.#sleep(waitMs);
     }
     return false;
@@ -300,16 +278,16 @@ export class Link {
     if (outcome.kind === 'conflict') {
       this.#trouble = outcome.conflict.message;
       onSignal({ event: 'conflict', conflict: outcome.conflict });
-      return this.#tell(job, (asker) => asker.onConflict(outcome.conflict));
+      return job.tell((asker) => asker.onConflict(outcome.conflict));
     }
     this.#trouble = undefined;
     if (failures > 0) onSignal({ event: 'recovered', name, failures });
-    if (outcome.kind === 'ahead') return this.#tellNone(job, AHEAD);
+    if (outcome.kind === 'ahead') return job.tellNone(AHEAD);
     const { lines } = outcome;
     const atMs = clock.elapsed();
     this.#answered = { text: head.text, lines, atMs };
     onSignal({ event: 'answered', name, size: head.size, lines: lines.length, durationMs: atMs - startedMs });
-    this.#tell(job, (asker) => asker.onLines(lines));
+    job.tell((asker) => asker.onLines(lines));
   }
 
   #fail(why: string): void {
@@ -324,27 +302,12 @@ export class Link {
 
   /** The head goes on being wanted, unless a newer one is, by those that did not ask for one try alone. */
   #wantAgain(job: Job, why: string): void {
-    this.#tellNone(job, this.#wanted ? SUPERSEDED : why);
-    const askers = job.askers.filter(({ isOnce }) => !isOnce);
-    if (this.#closed || this.#wanted || askers.length === 0) return;
-    this.#wanted = { ...job, askers };
+    job.tellNone(this.#wanted ? SUPERSEDED : why);
+    if (!this.#closed) this.#wanted ??= job.again();
   }
 
-  #tellNone(job: Job, why: string): void {
-    const untold = job.askers.filter((asker) => !job.told.has(asker));
-    for (const asker of untold) job.told.add(asker);
-    this.#tell({ ...job, askers: untold }, (asker) => asker.onNone(why));
-  }
-
-  /** What an asker throws is its own fault, and no reason to stop asking. */
-  #tell({ askers }: Job, call: (asker: Asker) => void): void {
-    for (const asker of askers) {
-      try {
-        call(asker);
-      } catch (error) {
-        this.#parts.onSignal({ event: 'fault', name: this.#parts.witness.name, error });
-      }
-    }
+  #fault(error: unknown): void {
+    this.#parts.onSignal({ event: 'fault', name: this.#parts.witness.name, error });
   }
 
   /** Until the time is over, something newer is wanted, or all is called off. */
@@ -363,16 +326,4 @@ export class Link {
 
 function isMissing(received: Received | Missing): received is Missing {
   return 'why' in received;
-}
-
-/** Of those who ask for one head again and again while nothing answers, as many as may still want late lines. */
-const MAX_ASKERS = 8;
-
-/** Forgets the oldest asker that was told already that there is nothing yet. */
-function forgetOldest({ askers, told }: Job): void {
-  if (askers.length <= MAX_ASKERS) return;
-  const oldest = askers.findIndex((asker) => told.has(asker) && !asker.isOnce);
-  if (oldest < 0) return;
-  told.delete(askers[oldest]!);
-  askers.splice(oldest, 1);
 }
