@@ -18,7 +18,7 @@ import type { Call, Option, Options } from './command.ts';
 import { defaultDataDir } from './data-folder.ts';
 import { folderPaths } from './folder.ts';
 import { readInput } from './input-file.ts';
-import { parsePublicUrl } from './settings.ts';
+import { parsePublicUrl } from './address.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ClientConfig {

@@ -19,6 +19,8 @@ export interface Call {
   /** The value of an option, if it was given. */
   text(option: string): string | undefined;
   texts(option: string): readonly string[];
+  /** What `parse` makes of it; `undefined` where it was not given. Throws `usage`, naming the option. */
+  parsed<T>(option: string, parse: (text: string) => T): T | undefined;
   has(option: string): boolean;
   /** Whether data is to be printed as JSON. */
   readonly json: boolean;
@@ -73,6 +75,10 @@ export function parseCall(
     texts,
     help,
     text: (option) => texts(option)[0],
+    parsed(option, parse) {
+      const [text] = texts(option);
+      return text === undefined ? undefined : parseGiven(command, `--${option}`, text, parse);
+    },
     has: (option) => values[option] === true,
     json: values['json'] === true,
   };
@@ -108,6 +114,20 @@ function parseStrictly(
 /** A `usage` error of this command, with the way to its help. */
 export function usage(command: { readonly name: string }, flaw: string): NewelError {
   return new NewelError('usage', `${flaw} (newel ${command.name} --help)`);
+}
+
+/** What `parse` makes of a text that was given as `name`. Throws `usage`, in the words that `parse` throws after that name. */
+export function parseGiven<T>(
+  command: { readonly name: string },
+  name: string,
+  text: string,
+  parse: (text: string) => T,
+): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw error instanceof NewelError ? usage(command, `${name} ${error.message}`) : error;
+  }
 }
 
 /** The help of one command. */

@@ -13,7 +13,7 @@ import { encodeUtf8 } from '../formats/text.ts';
 import { openLevelStore } from '../storage/level.ts';
 import { createWitnessState } from '../witness/witness.ts';
 import { makeDataFolder } from './make-folder.ts';
-import type { Address } from './settings.ts';
+import type { Address } from './address.ts';
 import {
   formatWitnessConfig,
   namesIn,

@@ -11,11 +11,11 @@ import { NewelError } from '../errors.ts';
 import { decodeUtf8 } from '../formats/text.ts';
 import { parseVkey } from '../formats/vkey.ts';
 import { readClientConfig } from './client-config.ts';
-import type { Call, Options } from './command.ts';
+import { type Call, type Options, parseGiven } from './command.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { nodeMldsa44 } from './mldsa-node.ts';
 import { readPolicy, readTrustFile, trustOfConfig } from './pinned-trust.ts';
-import { parsePublicUrl } from './settings.ts';
+import { parsePublicUrl } from './address.ts';
 
 export interface MonitoredLog {
   readonly trust: Trust;
@@ -74,12 +74,7 @@ export async function readMonitoredLogs(call: Call): Promise<readonly MonitoredL
 
 /** A URL that an option gives. Throws `usage`, naming the option. */
 export function urlOf(option: string, text: string): string {
-  try {
-    return parsePublicUrl(text);
-  } catch (cause) {
-    if (!(cause instanceof NewelError)) throw cause;
-    throw new NewelError('usage', `${option} ${cause.message} (newel monitor --help)`, { cause });
-  }
+  return parseGiven({ name: 'monitor' }, option, text, parsePublicUrl);
 }
 
 function ofKeys(

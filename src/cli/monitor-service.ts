@@ -32,7 +32,7 @@ import { alertFinding, evidenceFinding, type Finding } from './monitor-findings.
 import type { MonitoredLog } from './monitor-logs.ts';
 import { familiesOf } from './monitor-metrics.ts';
 import { createMetricsApp } from './metrics-app.ts';
-import type { Address } from './settings.ts';
+import type { Address } from './address.ts';
 
 export interface MonitorServiceOptions {
   readonly dir: string;

@@ -7,7 +7,6 @@
  * Secrets are not settings: a flag shows in the list of processes.
  */
 
-import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { DEFAULT_RATE, MAX_RATE } from '../access/rate-limit.ts';
 import { NewelError } from '../errors.ts';
@@ -20,15 +19,10 @@ import {
   WITNESS_DEADLINE_MS,
   WITNESS_INTERVAL_MS,
 } from '../log/limits.ts';
-import { type Level, LEVELS } from '../telemetry/lines.ts';
+import { type Level, parseLevel } from '../telemetry/lines.ts';
+import { type Address, parseAddress, parsePublicUrl } from './address.ts';
 import type { Options } from './command.ts';
 import { type Folder, isWithin } from './folder.ts';
-
-export interface Address {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-}
 
 export interface ServeSettings {
   readonly listen: Address;
@@ -322,33 +316,6 @@ function setting<T>(wanted: Setting<T>): Setting<T> {
   return wanted;
 }
 
-const ADDRESS = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(0|[1-9][0-9]{0,4})$/;
-
-/** `HOST:PORT`, as in `127.0.0.1:8080`, `localhost:8080` or `[::1]:8080`. Throws `malformed`. */
-export function parseAddress(text: string): Address {
-  const [, v6, host, digits = ''] = ADDRESS.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === '' || port > 65_535 || (v6 !== undefined && !isIPv6(v6))) {
-    throw new NewelError('malformed', 'is not HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080');
-  }
-  return { host: v6 ?? host ?? '', port };
-}
-
-/** An http or https URL without query and fragment; a slash at its end is dropped. Throws `malformed`. */
-export function parsePublicUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (
-    !url ||
-    !/^https?:$/.test(url.protocol) ||
-    url.username !== '' ||
-    url.password !== '' ||
-    /[?#\s]/.test(text)
-  ) {
-    throw new NewelError('malformed', 'is not an http or https URL without user, query and fragment');
-  }
-  return text.replace(/\/+$/, '');
-}
-
 function parseGuard(text: string, base: string, dir: string): string {
   const path = resolve(base, text);
   if (!isWithin(dir, path)) return path;
@@ -356,12 +323,6 @@ function parseGuard(text: string, base: string, dir: string): string {
     'malformed',
     `lies in the data folder ${dir}, and what copies that would copy the guard: put it outside`,
   );
-}
-
-function parseLevel(text: string): Level {
-  const level = LEVELS.find((name) => name === text);
-  if (level === undefined) throw new NewelError('malformed', `is not one of ${LEVELS.join(', ')}`);
-  return level;
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

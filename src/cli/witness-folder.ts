@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { hasCode } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import { isKeyName } from '../formats/key-name.ts';
-import { type Address, parseAddress, parsePublicUrl } from './settings.ts';
+import { type Address, formatAddress, parseAddress, parsePublicUrl } from './address.ts';
 
 /** Of this layout. */
 const FOLDER_FORMAT = 1;
@@ -94,11 +94,6 @@ export async function readWitnessFolder(dir: string): Promise<WitnessFolder> {
     const what = cause instanceof NewelError ? cause.message : 'cannot be read';
     throw new NewelError('log_refused', `${paths.config} ${what}: bring it back as init wrote it`, { cause });
   }
-}
-
-/** As in witness.json: an IPv6 address in brackets. */
-export function formatAddress({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The text of witness.json. */

@@ -16,7 +16,8 @@ import { formatSkey, formatVkey, KEY_TYPE, newVkey, parseSkey, type Vkey } from 
 import { nodeEd25519 } from './ed25519-node.ts';
 import { assertPrivate } from './log-key.ts';
 import { type MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
-import { formatAddress, type WitnessFolder } from './witness-folder.ts';
+import { formatAddress } from './address.ts';
+import type { WitnessFolder } from './witness-folder.ts';
 
 export interface WitnessKey {
   /** Of type 0x04 or 0x06. */

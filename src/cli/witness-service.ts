@@ -27,7 +27,7 @@ import { closeInOrder, type End, Ending } from './ending.ts';
 import { createMetricsApp } from './metrics-app.ts';
 import { MldsaThread, nodeMldsa44 } from './mldsa-node.ts';
 import { observeWitness } from './observed-witness.ts';
-import type { Address } from './settings.ts';
+import type { Address } from './address.ts';
 import type { WitnessFolder } from './witness-folder.ts';
 import { missingKeys, readWitnessKeys, witnessCosigner } from './witness-keys.ts';
 

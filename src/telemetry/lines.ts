@@ -16,6 +16,13 @@ import type { Signals } from './signals.ts';
 export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
+/** Throws `malformed`. */
+export function parseLevel(text: string): Level {
+  const level = LEVELS.find((name) => name === text);
+  if (level === undefined) throw new NewelError('malformed', `is not one of ${LEVELS.join(', ')}`);
+  return level;
+}
+
 export interface LinesOptions {
   readonly level: Level;
   readonly write: (line: string) => void;

@@ -3,13 +3,12 @@
 import { resolve } from 'node:path';
 import { createToken } from '../../access/token-list.ts';
 import type { Role } from '../../access/principal.ts';
-import { NewelError } from '../../errors.ts';
 import { type Kind, KINDS } from '../../log/identity.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { createFolder } from '../create-folder.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
-import { parsePublicUrl } from '../settings.ts';
+import { parsePublicUrl } from '../address.ts';
 import { formatFields } from '../terminal.ts';
 
 /** The tokens that a log begins with, by their names. */
@@ -59,7 +58,7 @@ async function runInit(call: Call): Promise<number> {
     kind,
     issuer: call.text('issuer'),
     guard: guard === undefined ? undefined : resolve(terminal.cwd, guard),
-    url: publicUrlOf(call),
+    url: call.parsed('public-url', parsePublicUrl),
     env: terminal.env,
   });
   const tokens: [Role, string][] = [];
@@ -102,14 +101,4 @@ function kindOf(text: string): Kind {
   const kind = KINDS.find((name) => name === text);
   if (kind === undefined) throw usage(init, `--kind is neither ${KINDS.join(' nor ')}`);
   return kind;
-}
-
-function publicUrlOf(call: Call): string | undefined {
-  const text = call.text('public-url');
-  if (text === undefined) return undefined;
-  try {
-    return parsePublicUrl(text);
-  } catch (error) {
-    throw error instanceof NewelError ? usage(init, `--public-url ${error.message}`) : error;
-  }
 }

@@ -1,14 +1,13 @@
 /** `newel monitor`: follows logs as a stranger, and says what is wrong with them. */
 
 import { resolve } from 'node:path';
-import { NewelError } from '../../errors.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { sayFinding, sayState } from '../monitor-findings.ts';
 import { MONITORED_LOG_OPTIONS, readMonitoredLogs, urlOf } from '../monitor-logs.ts';
 import { catchUpProgress } from '../monitor-progress.ts';
 import { runMonitor } from '../monitor-service.ts';
 import { sayStopped } from '../monitor-stopped.ts';
-import { type Address, parseAddress } from '../settings.ts';
+import { parseAddress } from '../address.ts';
 import { formatCount, printable } from '../terminal.ts';
 
 export const monitor: Command = {
@@ -70,8 +69,8 @@ async function runMonitorCommand(call: Call): Promise<number> {
   const maxAge = call.text('max-age');
   const witnesses = call.texts('witness').map(parseWitness);
   const peers = call.texts('peer').map((text) => urlOf('--peer', text));
-  const listen = addressOf(call, 'listen');
-  const metrics = addressOf(call, 'metrics');
+  const listen = call.parsed('listen', parseAddress);
+  const metrics = call.parsed('metrics', parseAddress);
   const webhook = webhookOf(call);
   const maxAgeMs = maxAge === undefined ? undefined : parseTimeMs('max-age', maxAge);
   const logs = await readMonitoredLogs(call);
@@ -137,16 +136,6 @@ function webhookOf(call: Call): string | undefined {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
   const name = flag === undefined ? 'NEWEL_MONITOR_WEBHOOK' : '--webhook';
   throw usage(monitor, `${name} is not an http or https URL`);
-}
-
-function addressOf(call: Call, option: string): Address | undefined {
-  const text = call.text(option);
-  if (text === undefined) return undefined;
-  try {
-    return parseAddress(text);
-  } catch (error) {
-    throw error instanceof NewelError ? usage(monitor, `--${option} ${error.message}`) : error;
-  }
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

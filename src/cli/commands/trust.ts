@@ -13,13 +13,13 @@ import { formatBase64 } from '../../formats/base64.ts';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../formats/json.ts';
 import { decodeUtf8, encodeUtf8 } from '../../formats/text.ts';
 import { formatKeyId, formatVkey, KEY_TYPE, parseVkey } from '../../formats/vkey.ts';
-import { type Call, type Command, usage } from '../command.ts';
+import { type Call, type Command, parseGiven, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
 import { checkLogStatement } from '../log-statement-check.ts';
 import { parseTrustOf } from '../pinned-trust.ts';
 import { policyChanges, quorumWords, vkeyChanges } from '../policy-words.ts';
-import { parsePublicUrl } from '../settings.ts';
+import { parsePublicUrl } from '../address.ts';
 import { formatFields, paint, printable } from '../terminal.ts';
 
 export const trust: Command = {
@@ -48,7 +48,7 @@ async function runTrust(call: Call): Promise<number> {
   const [verb, text] = call.positionals;
   if (verb !== 'pin') throw usage(trust, 'pin?');
   if (text === undefined) throw usage(trust, 'which log? pin takes its URL');
-  const url = parseUrl(text);
+  const url = parseGiven(trust, 'the URL', text, parsePublicUrl);
   const source = httpSource(url);
   const answer = await source.read('v1/log');
   if (!answer) throw new NewelError('unreachable', `${url} has no /v1/log: give the URL of a log`);
@@ -59,14 +59,6 @@ async function runTrust(call: Call): Promise<number> {
   const isNew = await save(call, resolve(call.terminal.cwd, file), fileOf(answer, named, url));
   print(call, { file, isNew, url, named, checkpoint });
   return EXIT.ok;
-}
-
-function parseUrl(text: string): string {
-  try {
-    return parsePublicUrl(text);
-  } catch (error) {
-    throw error instanceof NewelError ? usage(trust, `the URL ${error.message}`) : error;
-  }
 }
 
 /** The answer as it is, but for a `url` that is not the one that was asked: tokens are sent there. */

@@ -1,18 +1,17 @@
 /** `newel witness`: a witness for this log and other people's. */
 
 import { resolve } from 'node:path';
-import { NewelError } from '../../errors.ts';
 import { formatKeyId, formatVkey, KEY_TYPE, type Vkey } from '../../formats/vkey.ts';
-import { createLines, type Level, LEVELS } from '../../telemetry/lines.ts';
-import { type Call, type Command, usage } from '../command.ts';
+import { createLines, LEVELS, parseLevel } from '../../telemetry/lines.ts';
+import { type Call, type Command, parseGiven, usage } from '../command.ts';
 import { EXIT } from '../exit-code.ts';
 import { formatJsonLine } from '../json-line.ts';
 import { createWitnessFolder } from '../create-witness-folder.ts';
-import { parseAddress, parsePublicUrl } from '../settings.ts';
+import { formatAddress, parseAddress, parsePublicUrl } from '../address.ts';
 import { runService } from '../stop-signals.ts';
 import { formatFields, shellQuote } from '../terminal.ts';
 import { readSoftware } from '../version.ts';
-import { formatAddress, readWitnessFolder } from '../witness-folder.ts';
+import { readWitnessFolder } from '../witness-folder.ts';
 import { openWitnessGossip, type WitnessGossipOptions } from '../witness-gossip.ts';
 import { startWitness } from '../witness-service.ts';
 
@@ -85,8 +84,8 @@ function runWitness(call: Call): Promise<number> {
 async function init(call: Call, dir: string): Promise<number> {
   const name = call.text('name');
   if (name === undefined) throw usage(witness, '--name is needed, like witness.example/w1');
-  const listen = option(call, 'listen', parseAddress) ?? parseAddress(DEFAULT_LISTEN);
-  const url = option(call, 'public-url', parsePublicUrl);
+  const listen = call.parsed('listen', parseAddress) ?? parseAddress(DEFAULT_LISTEN);
+  const url = call.parsed('public-url', parsePublicUrl);
   const made = { dir, name, listen, ...(url === undefined ? {} : { url }) };
   const { folder, keys, policy } = await createWitnessFolder(made);
   const { out, err } = call.terminal;
@@ -119,10 +118,10 @@ function keyWords({ keyId, type }: Vkey): string {
 
 async function serve(call: Call, dir: string): Promise<number> {
   const { terminal } = call;
-  const listen = option(call, 'listen', parseAddress);
-  const metrics = option(call, 'metrics', parseAddress);
+  const listen = call.parsed('listen', parseAddress);
+  const metrics = call.parsed('metrics', parseAddress);
   const logs = call.text('logs');
-  const level = option(call, 'log-level', parseLevel) ?? 'info';
+  const level = call.parsed('log-level', parseLevel) ?? 'info';
   const gossip = gossipOf(call);
   const folder = await readWitnessFolder(dir);
   const lines = createLines({ level, write: (line) => terminal.err.write(line) });
@@ -149,40 +148,15 @@ async function serve(call: Call, dir: string): Promise<number> {
 }
 
 function gossipOf(call: Call): WitnessGossipOptions | undefined {
-  const peers = call.texts('peer').map((text) => publicUrl('--peer', text));
+  const peers = call.texts('peer').map((text) => parseGiven(witness, '--peer', text, parsePublicUrl));
   const tiles = new Map<string, string>();
   for (const text of call.texts('tiles')) {
     const [, origin, url] = /^(.+)=(https?:.*)$/s.exec(text) ?? [];
     if (origin === undefined || url === undefined)
       throw usage(witness, '--tiles is not like log.example/bank=https://log.example/bank');
-    tiles.set(origin, publicUrl('--tiles', url));
+    tiles.set(origin, parseGiven(witness, '--tiles', url, parsePublicUrl));
   }
   if (call.has('gossip')) return { peers, tiles };
   if (peers.length > 0 || tiles.size > 0) throw usage(witness, '--peer and --tiles go with --gossip');
   return undefined;
-}
-
-function publicUrl(name: string, text: string): string {
-  try {
-    return parsePublicUrl(text);
-  } catch (error) {
-    throw error instanceof NewelError ? usage(witness, `${name} ${error.message}`) : error;
-  }
-}
-
-/** The value of an option, read. Throws `usage`, naming the option. */
-function option<T>(call: Call, name: string, parse: (text: string) => T): T | undefined {
-  const text = call.text(name);
-  if (text === undefined) return undefined;
-  try {
-    return parse(text);
-  } catch (error) {
-    throw error instanceof NewelError ? usage(witness, `--${name} ${error.message}`) : error;
-  }
-}
-
-function parseLevel(text: string): Level {
-  const level = LEVELS.find((known) => known === text);
-  if (level === undefined) throw new NewelError('malformed', `is not one of ${LEVELS.join(', ')}`);
-  return level;
 }
