@@ -8,10 +8,11 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, makeFolders, syncFolder } from './access/durable-file.ts';
+import { hasCode, makeFolders } from './access/durable-file.ts';
 import { formatReceipt, isEventId, parseReceipt, type Receipt } from './client/receipt.ts';
 import type { ReceiptStore } from './client/receipt-store.ts';
 import { NewelError } from './errors.ts';
+import { syncFolder } from './storage/sync-folder.ts';
 
 export type { Receipt } from './client/receipt.ts';
 export type { ReceiptStore } from './client/receipt-store.ts';

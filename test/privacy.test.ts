@@ -51,10 +51,10 @@ import { assertCopyRevealsNothing, type CopyParts } from './support/copied-folde
 import { fetchDescribed } from './support/openapi.ts';
 import { openRows } from './support/opened-rows.ts';
 import { newDiskLog, serveDiskLog } from './support/served-log.ts';
+import { SLOW } from './support/slow.ts';
 import { tempFolder } from './support/temp-folder.ts';
 import { bearer } from './support/wrong-requests.ts';
 
-const SLOW = process.env['SLOW'] !== undefined;
 /** All that there is to notice, and all of it is met. */
 const NOTICES: Readonly<Record<Notice['code'], true>> = {
   clock_skew: true,

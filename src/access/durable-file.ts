@@ -149,8 +149,8 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** A new name is durable only when its folder is. Windows has no such call, and needs none for development. */
-export async function syncFolder(folder: string): Promise<void> {
+/** As `storage/sync-folder.ts`, which this room may not import. */
+async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, constants.O_RDONLY);
   try {

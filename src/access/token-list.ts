@@ -35,7 +35,7 @@ export interface NewTokenInput extends Principal {
 }
 
 /** Tokens that one log may have. */
-export const MAX_TOKENS = 10_000;
+const MAX_TOKENS = 10_000;
 /** Characters that the file may have. */
 export const MAX_TOKENS_CHARS: number = 8 * 1024 * 1024;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;

@@ -1,7 +1,7 @@
 /**
  * What a command that talks to a log knows of it, from what is nearest:
  *
- *   url      --url, else NEWEL_URL, else url in DIR/client.json
+ *   url      --url, else NEWEL_URL, else url in the file of --trust, else url in DIR/client.json
  *   token    --token-file FILE, else NEWEL_TOKEN, else token in DIR/client.json if that is of the same url
  *
  * client.json is what `newel dev` writes, readable by its owner alone:
@@ -30,7 +30,7 @@ export interface ClientConfig {
 
 export const URL_OPTION: Option = {
   value: 'URL',
-  help: 'the log (default: NEWEL_URL, else what newel dev wrote to ./data/client.json)',
+  help: 'the log (default: NEWEL_URL, else that of --trust, else what newel dev wrote to ./data/client.json)',
 };
 
 export const TOKEN_OPTIONS: Options = {
@@ -72,25 +72,35 @@ export async function readClientConfig(terminal: Terminal): Promise<ClientConfig
   throw new NewelError('malformed', `${path} is not what newel dev writes, which makes it anew`);
 }
 
-/** The URL of the log. Throws `usage` where none is known, or what is given is none. */
-export function urlOf(call: Call, config: ClientConfig | undefined): string {
+/**
+ * The URL of the log; `pinned` is what `--trust` names, if it was given: nothing goes to another log than that one because
+ * client.json is there too. Throws `usage` where none is known, or what is given is none.
+ */
+export function urlOf(
+  call: Call,
+  config: ClientConfig | undefined,
+  pinned: { readonly path: string; readonly trust: { readonly url: string } } | undefined,
+): string {
   const { NEWEL_URL: fromEnv } = call.terminal.env;
-  const flag = call.text('url');
-  const text = flag ?? (fromEnv === '' ? undefined : fromEnv);
-  if (text === undefined) {
-    if (config) return config.url;
-    throw new NewelError(
-      'usage',
-      'which log? Give --url URL, or set NEWEL_URL; newel dev writes it to ./data/client.json',
-    );
+  const candidates = [
+    { name: '--url', text: call.text('url') },
+    { name: 'NEWEL_URL', text: fromEnv === '' ? undefined : fromEnv },
+    { name: `url in ${pinned?.path ?? ''}`, text: pinned?.trust.url },
+    { name: `url in ${config?.path ?? ''}`, text: config?.url },
+  ];
+  for (const { name, text } of candidates) {
+    if (text === undefined) continue;
+    try {
+      return parsePublicUrl(text);
+    } catch (cause) {
+      if (!(cause instanceof NewelError)) throw cause;
+      throw new NewelError('usage', `${name} ${cause.message}`, { cause });
+    }
   }
-  try {
-    return parsePublicUrl(text);
-  } catch (cause) {
-    if (!(cause instanceof NewelError)) throw cause;
-    const name = flag === undefined ? 'NEWEL_URL' : '--url';
-    throw new NewelError('usage', `${name} ${cause.message}`, { cause });
-  }
+  throw new NewelError(
+    'usage',
+    'which log? Give --url URL, or set NEWEL_URL; newel dev writes it to ./data/client.json',
+  );
 }
 
 /**

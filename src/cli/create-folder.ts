@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createFile, hasCode, syncFolder } from '../access/durable-file.ts';
+import { createFile, hasCode } from '../access/durable-file.ts';
 import { createTokenList } from '../access/token-list.ts';
 import { NewelError } from '../errors.ts';
 import { assertOrigin } from '../formats/key-name.ts';
@@ -20,6 +20,7 @@ import { MAX_PUBLISH_DELAY_MS } from '../log/limits.ts';
 import { createLog } from '../log/create.ts';
 import { openLog } from '../log/open.ts';
 import { openLevelStore } from '../storage/level.ts';
+import { syncFolder } from '../storage/sync-folder.ts';
 import { createVault } from '../vault/open-vault.ts';
 import { nodeEd25519, signAside } from './ed25519-node.ts';
 import {

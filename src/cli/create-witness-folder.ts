@@ -6,11 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createFile, syncFolder } from '../access/durable-file.ts';
+import { createFile } from '../access/durable-file.ts';
 import { NewelError } from '../errors.ts';
 import { MAX_ORIGIN_BYTES, isKeyName } from '../formats/key-name.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import { openLevelStore } from '../storage/level.ts';
+import { syncFolder } from '../storage/sync-folder.ts';
 import { createWitnessState } from '../witness/witness.ts';
 import { makeDataFolder } from './make-folder.ts';
 import type { Address } from './address.ts';

@@ -13,7 +13,7 @@ export interface GroupLimits {
 }
 
 /** What fits into one round of any log. */
-export const GROUP_LIMITS: GroupLimits = { maxEvents: 512, maxChars: 2 * 1024 * 1024, idleMs: 200 };
+const GROUP_LIMITS: GroupLimits = { maxEvents: 512, maxChars: 2 * 1024 * 1024, idleMs: 200 };
 
 /** Whatever has an event. */
 interface WithEvent {

@@ -12,6 +12,8 @@ import { type JsonValue, parseJson } from '../formats/json.ts';
 import type { Alert, AlertCode } from '../monitor/alerts.ts';
 import type { EvidenceFolder, KeptEvidence } from '../monitor/evidence-folder.ts';
 import type { Follower } from '../monitor/follower.ts';
+import type { LogPosition } from '../monitor/monitor.ts';
+import type { WitnessStanding } from '../monitor/witness-heads.ts';
 import { timesOf } from '../monitor/followed-head.ts';
 import { formatJsonLine } from './json-line.ts';
 import { grouped } from './progress.ts';
@@ -95,11 +97,14 @@ function wordsOf(terminal: Terminal, finding: Finding): string {
   }
 }
 
-/** What is known of a log after a pass, and how much is proven: of earlier processes too. */
+/**
+ * What is known of a log after a pass, how much is proven, of earlier processes too, and with which witnesses it could be
+ * compared.
+ */
 export function sayState(
   terminal: Terminal,
   isJson: boolean,
-  { log, state, readMs }: Follower,
+  { follower: { log, state, readMs }, witnesses }: Pick<LogPosition, 'follower' | 'witnesses'>,
   evidence: Pick<EvidenceFolder, 'count' | 'path'>,
 ): void {
   const { out } = terminal;
@@ -117,6 +122,7 @@ export function sayState(
         ...(log.trust.kind === 'events' && state && { leaves: leavesOf(state.leaves) }),
         head_time: time === undefined ? null : formatInstantS(time),
         evidence: bundles,
+        ...(witnesses.length > 0 && { witnesses: countShown(witnesses) }),
       }),
     );
   }
@@ -125,7 +131,44 @@ export function sayState(
     const mark = paint(terminal, out, 'red', '✘');
     out.write(`${mark} ${about}  proof: ${formatCount(bundles, 'bundle')} in ${printable(evidence.path)}\n`);
   }
-  if (!state) return out.write(`– ${about}  no head was ever verified\n`);
+  out.write(`${wordsOfState(terminal, { log, state, readMs })}\n`);
+  if (witnesses.length > 0) out.write(`${wordsOfWitnesses(terminal, log.origin, witnesses)}\n`);
+}
+
+/** How many have ever shown a head of the log, and the names of those that have shown none. */
+function countShown(witnesses: readonly WitnessStanding[]): {
+  configured: number;
+  shown: number;
+  none: string[];
+} {
+  const none = witnesses.filter(({ hasShown }) => !hasShown).map(({ name }) => name);
+  return { configured: witnesses.length, shown: witnesses.length - none.length, none };
+}
+
+function wordsOfWitnesses(terminal: Terminal, origin: string, witnesses: readonly WitnessStanding[]): string {
+  const { out } = terminal;
+  const { configured, shown } = countShown(witnesses);
+  const mark = shown === configured ? paint(terminal, out, 'green', '✔') : '–';
+  const have = shown === 1 ? 'has' : 'have';
+  const count = `${shown} of ${formatCount(configured, 'witness', 'witnesses')} ${have} shown a head of it`;
+  const none = witnesses.filter(({ hasShown }) => !hasShown).map((witness) => `; ${wordsOfNone(witness)}`);
+  return `${mark} ${printable(origin)}  ${count}${none.join('')}`;
+}
+
+/** Of a witness that has shown no head of a log: what that means, and what may be wrong. */
+export function wordsOfNone({ name, url }: Pick<WitnessStanding, 'name' | 'url'>): string {
+  return printable(
+    `nothing is compared with ${name}, which has shown none: is ${url} its monitoring prefix?`,
+  );
+}
+
+function wordsOfState(
+  terminal: Terminal,
+  { log, state, readMs }: Pick<Follower, 'log' | 'state' | 'readMs'>,
+): string {
+  const { out } = terminal;
+  const about = printable(log.origin);
+  if (!state) return `– ${about}  no head was ever verified`;
   const { head, range } = state;
   const isWhole = readMs !== undefined && range.size === head.size;
   const mark = isWhole ? paint(terminal, out, 'green', '✔') : '–';
@@ -133,9 +176,8 @@ export function sayState(
     range.size === head.size ? 'every entry is verified' : `${grouped(range.size)} entries are verified`;
   const time = timeOf(head);
   const when = time === undefined ? '' : `, signed ${formatUtc(time)}`;
-  out.write(
-    `${mark} ${about}  ${grouped(head.size)} ${head.size === 1 ? 'leaf' : 'leaves'}${when}; ${entries}\n`,
-  );
+  const leaves = head.size === 1 ? 'leaf' : 'leaves';
+  return `${mark} ${about}  ${grouped(head.size)} ${leaves}${when}; ${entries}`;
 }
 
 function timeOf(head: Parameters<typeof timesOf>[0]): number | undefined {

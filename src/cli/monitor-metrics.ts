@@ -4,29 +4,49 @@ import type { Alerts } from '../monitor/alerts.ts';
 import type { EvidenceFolder } from '../monitor/evidence-folder.ts';
 import type { Follower } from '../monitor/follower.ts';
 import { timesOf } from '../monitor/followed-head.ts';
+import type { LogPosition } from '../monitor/monitor.ts';
 import type { Webhook } from '../monitor/webhook.ts';
-import type { MetricFamily, Sample } from '../telemetry/metrics-text.ts';
+import { formatMetrics, type MetricFamily, type Sample } from '../telemetry/metrics-text.ts';
+import { startProcessMetrics } from '../telemetry/process-metrics.ts';
 
-export interface MonitorMetrics {
-  readonly followers: () => readonly Follower[];
+/** What is there of a monitor when its metrics are asked for. */
+export interface ObservedMonitor {
+  readonly version: string;
+  readonly positions: readonly LogPosition[];
   readonly alerts: Alerts;
   readonly evidence: EvidenceFolder;
   readonly webhook: Webhook | undefined;
 }
 
-export function familiesOf({
-  followers,
+/** What reads all of them, and what Node knows of its process from now on, as Prometheus reads them. */
+export function createMonitorMetrics(observe: () => ObservedMonitor): () => Promise<string> {
+  const ofProcess = startProcessMetrics();
+  return async () => {
+    const parts = [formatMetrics(familiesOf(observe())), ofProcess.metrics()];
+    return (await Promise.all(parts)).join('\n');
+  };
+}
+
+function familiesOf({
+  version,
+  positions,
   alerts,
   evidence,
   webhook,
-}: MonitorMetrics): readonly MetricFamily[] {
-  const known = followers();
+}: ObservedMonitor): readonly MetricFamily[] {
+  const known = positions.map(({ follower }) => follower);
   const ofLogs = (sample: (follower: Follower) => number | undefined): Sample[] =>
     known.flatMap((follower) => {
       const value = sample(follower);
       return value === undefined ? [] : [{ labels: { origin: follower.log.origin }, value }];
     });
   return [
+    {
+      name: 'newel_monitor_info',
+      help: 'The version that runs. Always 1.',
+      type: 'gauge',
+      samples: [{ labels: { version }, value: 1 }],
+    },
     {
       name: 'newel_monitor_tree_size',
       help: 'Leaves of the newest head that extends all earlier ones.',
@@ -65,6 +85,17 @@ export function familiesOf({
           ([leaf, value]) => ({ labels: { origin: log.origin, leaf }, value }),
         );
       }),
+    },
+    {
+      name: 'newel_monitor_witness_shown',
+      help: '1 for a witness that has ever shown a head of the log; 0 for one that has not: nothing is compared with it.',
+      type: 'gauge',
+      samples: positions.flatMap(({ follower, witnesses }) =>
+        witnesses.map(({ name, url, hasShown }) => ({
+          labels: { origin: follower.log.origin, witness: name, source: url },
+          value: hasShown ? 1 : 0,
+        })),
+      ),
     },
     {
       name: 'newel_monitor_alert',

@@ -24,15 +24,15 @@ import { pacedSource } from '../monitor/paced-source.ts';
 import { Webhook } from '../monitor/webhook.ts';
 import { openLevelStore } from '../storage/level.ts';
 import type { Store } from '../storage/store.ts';
-import { formatMetrics } from '../telemetry/metrics-text.ts';
 import { closeInOrder } from './ending.ts';
 import { EXIT } from './exit-code.ts';
 import { makeDataFolder } from './make-folder.ts';
-import { alertFinding, evidenceFinding, type Finding } from './monitor-findings.ts';
+import { alertFinding, evidenceFinding, type Finding, wordsOfNone } from './monitor-findings.ts';
 import type { MonitoredLog } from './monitor-logs.ts';
-import { familiesOf } from './monitor-metrics.ts';
+import { createMonitorMetrics } from './monitor-metrics.ts';
 import { createMetricsApp } from './metrics-app.ts';
 import type { Address } from './address.ts';
+import { readSoftware } from './version.ts';
 
 export interface MonitorServiceOptions {
   readonly dir: string;
@@ -49,7 +49,10 @@ export interface MonitorServiceOptions {
   readonly signal: AbortSignal;
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress: (origin: string, at: { readonly done: number; readonly total: number }) => void;
-  /** Told what is not about a log: that a webhook does not take messages, that a request failed. */
+  /**
+   * Told what is no finding: that a webhook does not take messages, that a request failed, and of a service that a witness
+   * shows no head of a log. Of one pass that is in what is known of each log then.
+   */
   readonly onTrouble: (what: string) => void;
   /** Told once, when it begins: the URLs that were bound. */
   readonly onStarted: (bound: {
@@ -69,10 +72,10 @@ const FOREIGN = ['newel.json', 'witness.json'] as const;
 /** How it ended, and what is known of each log then. */
 export interface MonitorEnd {
   readonly code: number;
-  readonly followers: readonly Follower[];
+  readonly positions: readonly LogPosition[];
   readonly evidence: EvidenceFolder;
-  /** Of one pass that it was told to stop before its end: where it was. */
-  readonly stoppedAt: readonly LogPosition[] | undefined;
+  /** Of one pass, whether it was told to stop before its end. */
+  readonly isStopped: boolean;
 }
 
 /** Follows until told to stop, or once. Throws what opening throws; then nothing is left open. */
@@ -110,24 +113,33 @@ export async function runMonitor(options: MonitorServiceOptions): Promise<Monito
       signal,
       now,
       onEvidence: (_log, kept) => tell(evidenceFinding(kept, now())),
+      onNoneShown({ origin }, witness) {
+        if (!options.once) onTrouble(`${origin}: ${wordsOfNone(witness)}`);
+      },
       onProgress: ({ origin }, at) => options.onProgress(origin, at),
     });
-    const { followers } = monitor;
     const gossip = options.listen && (await serveGossip(options.listen, monitor, onTrouble));
     if (gossip) sockets.push(gossip);
     const metrics = options.metrics && (await listen(options.metrics));
     if (metrics) {
       sockets.push(metrics);
-      const read = (): Promise<string> =>
-        formatMetrics(familiesOf({ followers: () => followers, alerts, evidence, webhook }));
+      const { version } = readSoftware();
+      const read = createMonitorMetrics(() => ({
+        version,
+        positions: monitor.positions,
+        alerts,
+        evidence,
+        webhook,
+      }));
       const onError = (error: unknown): void => onTrouble(`the metrics cannot be read: ${wordsOf(error)}`);
       metrics.serve(createMetricsApp(read, onError));
     }
     options.onStarted({ gossip: gossip?.url, metrics: metrics?.url });
-    let stoppedAt: readonly LogPosition[] | undefined;
-    if (!options.once) await monitor.run();
-    else if (!(await monitor.runOnce())) stoppedAt = monitor.positions;
-    return { code: exitCodeOf(followers, evidence, alerts), followers, evidence, stoppedAt };
+    let isStopped = false;
+    if (options.once) isStopped = !(await monitor.runOnce());
+    else await monitor.run();
+    const code = exitCodeOf(monitor.followers, evidence, alerts);
+    return { code, positions: monitor.positions, evidence, isStopped };
   } finally {
     const closeSockets = sockets.map((socket) => ['a socket', () => socket.close(SOCKET_GRACE_MS)] as const);
     await closeInOrder(

@@ -29,7 +29,7 @@ export async function isPack(terminal: Terminal, file: string): Promise<boolean>
   }
 }
 
-export function isZipName(file: string): boolean {
+function isZipName(file: string): boolean {
   return /\.zip$/i.test(basename(file));
 }
 

@@ -20,7 +20,7 @@ export interface PinnedTrust {
   readonly path: string;
 }
 
-export const TRUST_OPTION: Option = {
+const TRUST_OPTION: Option = {
   value: 'FILE',
   help: 'the trust file that newel trust pin saved: whose keys to believe (default: ./data/client.json)',
 };

@@ -57,7 +57,7 @@ export async function upgradeReceipts(
   const pinned = await readPinnedTrust(call);
   assertUpgradable(level, pinned);
   const config = await readClientConfig(terminal);
-  const url = urlOf(call, config);
+  const url = urlOf(call, config, call.text('trust') === undefined ? undefined : pinned);
   const newel = new Newel({ url, token: await readToken(call, url, config), trust: pinned.trust });
   const out = call.text('out');
   const store =

@@ -1,7 +1,7 @@
 /**
  * Which log a command talks to, and whose word it takes for the log's keys.
  *
- *   url      --url, else NEWEL_URL, else url in DIR/client.json
+ *   url      --url, else NEWEL_URL, else url in the file of --trust, else url in DIR/client.json
  *   trust    --trust FILE, else trust in DIR/client.json if that is of the same url, else the log itself: not pinned
  */
 
@@ -33,13 +33,11 @@ export const REMOTE_OPTIONS: Options = {
 /** Throws `usage` where no URL is known, `unreachable` or `malformed` for what cannot be read. */
 export async function openRemote(call: Call): Promise<Remote> {
   const config = await readClientConfig(call.terminal);
-  const url = urlOf(call, config);
-  const source = httpSource(url);
   const file = call.text('trust');
-  if (file !== undefined) {
-    const { trust, path } = await readTrustFile(call, file);
-    return { url, source, trust, pinnedBy: path };
-  }
+  const pinned = file === undefined ? undefined : await readTrustFile(call, file);
+  const url = urlOf(call, config, pinned);
+  const source = httpSource(url);
+  if (pinned) return { url, source, trust: pinned.trust, pinnedBy: pinned.path };
   if (config?.url === url) return { url, source, trust: trustOfConfig(config), pinnedBy: config.path };
   const answer = await source.read('v1/log');
   if (!answer) {

@@ -12,6 +12,7 @@ import type { Hono } from 'hono';
 import { NewelError } from '../errors.ts';
 import { formatKeyId, formatVkey, KEY_TYPE } from '../formats/vkey.ts';
 import { listen, type Listening } from '../http/listen.ts';
+import type { AnsweredRequest } from '../http/signals.ts';
 import { createWitnessApp } from '../http/witness.ts';
 import { openLevelStore } from '../storage/level.ts';
 import { type SetAside, setAside } from '../storage/set-aside.ts';
@@ -21,7 +22,7 @@ import type { MetricFamily } from '../telemetry/metrics-text.ts';
 import { createWitnessMetrics } from '../telemetry/witness-metrics.ts';
 import { type KnownLogs, openKnownLogs } from '../witness/known-logs.ts';
 import type { ListSignal, CosigningSignal } from '../witness/signals.ts';
-import { openWitness, type Witness } from '../witness/witness.ts';
+import { type KeepFork, openWitness, type Witness } from '../witness/witness.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { closeInOrder, type End, Ending } from './ending.ts';
 import { createMetricsApp } from './metrics-app.ts';
@@ -53,12 +54,15 @@ export interface OpenedWitness {
   readonly store: Store;
   readonly vkeys: readonly string[];
   readonly lines: Lines;
+  /** Says and counts a request that was answered. */
+  readonly onRequest: (request: AnsweredRequest) => void;
 }
 
 export interface WitnessExtension {
   /** Adds routes beside those of the witness. */
   readonly addRoutes?: (app: Hono) => void;
-  readonly onSignal?: (signal: CosigningSignal) => void;
+  readonly onCosigned?: (origin: string) => void;
+  readonly keepFork?: KeepFork;
   /** Metrics of its own, as they are now. */
   readonly families?: () => readonly MetricFamily[];
   /** Before the database closes. */
@@ -129,14 +133,19 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
       onSignal: (signal) => {
         saySignal(lines, signal);
         metrics.cosigning(signal);
-        opened.extension?.onSignal?.(signal);
+        if (signal.event === 'cosigned') opened.extension?.onCosigned?.(signal.origin);
         if (signal.event === 'fatal') ending.fail();
       },
+      keepFork: async (fork) => opened.extension?.keepFork?.(fork),
     });
     opened.witness = witness;
     await aside.dropAll();
     const vkeys = keys.map(({ vkey }) => formatVkey(vkey));
-    const extension = await extend?.({ folder, witness, logs, store, vkeys, lines });
+    const onRequest = (request: AnsweredRequest): void => {
+      lines.request(request);
+      metrics.request(request);
+    };
+    const extension = await extend?.({ folder, witness, logs, store, vkeys, lines, onRequest });
     if (extension) opened.extension = extension;
     const { addRoutes } = extension ?? {};
     const readMetrics = async (): Promise<string> =>
@@ -148,10 +157,7 @@ export async function startWitness(options: WitnessServiceOptions): Promise<Witn
     );
     const app = createWitnessApp({
       witness,
-      onRequest: (request) => {
-        lines.request(request);
-        metrics.request(request);
-      },
+      onRequest,
       onError: (error) => lines.say('error', 'a request met a failure that is ours', errorFields(error)),
       ...(addRoutes ? { addRoutes } : {}),
     });

@@ -19,7 +19,7 @@ import type { Asking, HeadToCosign, Log, SlotPolicy, WitnessedSlot } from '../lo
 import type { Lines } from '../telemetry/lines.ts';
 import { intersectsEveryQuorum } from '../witness/agreement.ts';
 import { type WitnessConflict, Witnesses } from '../witness/ask.ts';
-import type { WitnessSignal } from '../witness/signals-asking.ts';
+import type { AskingSignal } from '../witness/signals-asking.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { nodeMldsa44 } from './mldsa-node.ts';
 import type { Policies } from './policies.ts';
@@ -35,7 +35,7 @@ export interface WitnessingParts {
   /** Names of witnesses that this process neither waits for nor asks. */
   readonly ignored: ReadonlySet<string>;
   readonly lines: Lines;
-  readonly onSignal: (signal: WitnessSignal) => void;
+  readonly onSignal: (signal: AskingSignal) => void;
 }
 
 /** How long a witness may take at the start, and how soon those that did not answer are asked again. */

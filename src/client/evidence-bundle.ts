@@ -54,7 +54,7 @@ export interface EvidenceBundle {
 }
 
 /** Hashes that the proof of a bundle may have; a tree below 2^53 leaves needs 54. */
-export const MAX_EVIDENCE_HASHES = 64;
+const MAX_EVIDENCE_HASHES = 64;
 /** What two heads were found to show, beside the heads themselves. */
 export interface Judgement {
   readonly kind: 'fork' | 'rollback';

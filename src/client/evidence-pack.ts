@@ -96,7 +96,7 @@ export function checkPack(files: PackFiles, options: PackOptions = {}): PackRepo
 }
 
 /** Throws as `checkPack` does; checks the files, and no event yet. */
-export function openPack(files: PackFiles, options: PackOptions = {}): OpenedPack {
+function openPack(files: PackFiles, options: PackOptions = {}): OpenedPack {
   const total = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   if (files.size > MAX_PACK_FILES || total > MAX_PACK_BYTES) {
     throw new NewelError(

@@ -84,7 +84,7 @@ export function reportOf(findings: Findings): ReceiptReport {
       note: `${claimsShown} ${claimsShown === 1 ? 'claim' : 'claims'} shown${presentation ? '' : withheldOf(event)}`,
     })),
     ...(presentation ? [lineOf('presentation', presentation, (said) => said)] : []),
-    lineOf('leaf', leaf, (index) => ({ detail: `${index} of ${origin} commits to it` })),
+    lineOf('leaf', leaf, (index) => ({ detail: `${index} of ${receipt.log} commits to it` })),
     lineOf('inclusion', inclusion, (size) => ({ detail: `in tree of ${size}` })),
     lineOf('checkpoint', checkpoint, ({ signatures }) => ({
       detail: `log key ${signatures

@@ -15,7 +15,7 @@ import type { Check } from './report.ts';
 import { formatSpan, formatUtc } from './time-words.ts';
 
 /** Further apart than this, the witnesses' time and the log's are said to be so, in seconds. */
-export const MAX_WITNESS_LAG_S = 300;
+const MAX_WITNESS_LAG_S = 300;
 
 /** The check of the witnesses. */
 export function checkOfWitnesses(findings: Findings): Check {

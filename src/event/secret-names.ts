@@ -84,7 +84,7 @@ const CODE_OWNERS: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-export function normalizeName(name: string): string {
+function normalizeName(name: string): string {
   return foldText(name).toLowerCase().replace(SEPARATORS, '');
 }
 

@@ -24,7 +24,7 @@ export {
 } from './sequence-state.ts';
 
 /** How far below the first number that came from a source another may still be on its way. */
-export const BEGINNING_REACH = 1024;
+const BEGINNING_REACH = 1024;
 
 export type SequenceFinding =
   /** Numbers were passed over. */

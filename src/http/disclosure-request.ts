@@ -12,7 +12,7 @@ import type { ClaimChoice } from '../vault/vault.ts';
 import { readJsonRequest } from './json-request.ts';
 
 /** Events that one request may name. */
-export const MAX_DISCLOSED_EVENTS = 1000;
+const MAX_DISCLOSED_EVENTS = 1000;
 
 export interface DisclosureRequest {
   readonly eventIds: readonly string[];

@@ -13,7 +13,7 @@ import { ERASURE_REASONS, type ErasureReason, type ErasureTarget } from '../vaul
 import { readJsonRequest } from './json-request.ts';
 
 /** Events that one request names. */
-export const MAX_ERASED_EVENTS = 1000;
+const MAX_ERASED_EVENTS = 1000;
 
 export interface ErasureAsked {
   readonly target: ErasureTarget;

@@ -22,7 +22,7 @@ import type { WriteSite } from './write-site.ts';
 
 const PATH = '/v1/erasures';
 /** Receipts in an answer, at most. */
-export const MAX_RECEIPTS = 20;
+const MAX_RECEIPTS = 20;
 /** Seconds after which to ask again, by what is being done; clearing the files waits for more to clear with it. */
 const RETRY_AFTER: Readonly<Partial<Record<Erasure['state'], string>>> = { erasing: '1', compacting: '10' };
 

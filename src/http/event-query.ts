@@ -14,8 +14,8 @@ import { readJsonRequest } from './json-request.ts';
 import { numberOf, queryOf } from './target.ts';
 
 /** Events in an answer where the request does not say, and at most. */
-export const DEFAULT_EVENTS = 20;
-export const MAX_EVENTS = 100;
+const DEFAULT_EVENTS = 20;
+const MAX_EVENTS = 100;
 
 /** Of a page: how long it is, and where it begins. */
 export interface PageQuery {

@@ -8,7 +8,7 @@ import { declaredLength, readBody } from './body.ts';
 import { assertJsonType, isNdjson } from './json-body.ts';
 
 /** Bytes of a request; a thousand event ids have half of that. */
-export const MAX_REQUEST_BYTES: number = 64 * 1024;
+const MAX_REQUEST_BYTES = 64 * 1024;
 
 /**
  * The members of the body, only those that are `known`. Throws `unsupported_media_type`, `too_large`, and `malformed` for

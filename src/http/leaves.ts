@@ -18,7 +18,7 @@ import type { Site } from './site.ts';
 import { type LeafRef, numberOf, parseLeafRef, pathOf, queryOf, targetOf } from './target.ts';
 
 /** Leaves in an answer where the query does not say, and at most. */
-export const DEFAULT_LEAVES = 100;
+const DEFAULT_LEAVES = 100;
 export const MAX_LEAVES = 1000;
 /** Characters of `leaf_input` in an answer, unless its first leaf alone has more. */
 const MAX_LEAVES_CHARS: number = 4 * 2 ** 20;

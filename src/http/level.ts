@@ -13,7 +13,7 @@ import type { OwnHeads } from './heads.ts';
 import { parsePrefer } from './prefer.ts';
 import { headerOf } from './target.ts';
 
-export const LEVELS = ['signed', 'witnessed'] as const;
+const LEVELS = ['signed', 'witnessed'] as const;
 export type Level = (typeof LEVELS)[number];
 
 const LINES = ['all', 'policy'] as const;

@@ -19,10 +19,32 @@ const ANSWERED = initOf(200, {
   Vary: 'Authorization',
 });
 
+/** How long a text is given to whoever asks next. */
+const KEPT_MS = 1000;
+
+/**
+ * The bytes of what `read` makes, at most once at a time: whoever asks meanwhile, or within a second of its end, is given
+ * the same. What it rejects with is given to whoever waits for it, and not kept.
+ */
+export function readOnce(read: () => Promise<string>): () => Promise<Uint8Array<ArrayBuffer>> {
+  let kept: Promise<Uint8Array<ArrayBuffer>> | undefined;
+  const drop = (): void => {
+    kept = undefined;
+  };
+  const make = async (): Promise<Uint8Array<ArrayBuffer>> => new TextEncoder().encode(await read());
+  return () => {
+    if (!kept) {
+      kept = make();
+      kept.then(() => setTimeout(drop, KEPT_MS).unref(), drop);
+    }
+    return kept;
+  };
+}
+
 /** Nothing where the site has no metrics. */
 export function addMetricsRoute(app: Hono, site: Site, write: WriteSite): void {
-  const { readMetrics } = write;
-  if (!readMetrics) return;
+  if (!write.readMetrics) return;
+  const readMetrics = readOnce(write.readMetrics);
   const handle = async (c: Context): Promise<Response> => {
     await chargedCallerOf(c, write, 'GET /metrics');
     return respond(c, await readMetrics(), ANSWERED);

@@ -15,7 +15,7 @@ import { decodeUtf8 } from '../formats/text.ts';
 import { type HeadAnswer, type Heads, MAX_POSTED_BYTES } from '../monitor/heads.ts';
 import { clientNetworkOf } from './public-rate.ts';
 import { CACHE, initOf, JSON_TYPE, PROBLEM, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
-import { type Handler, signalled } from './route.ts';
+import { type Answering, answering, type Handler } from './route.ts';
 import type { AnsweredRequest } from './signals.ts';
 import { queryOf } from './target.ts';
 import { UploadRoom, type UploadRoomLimits } from './upload-room.ts';
@@ -44,15 +44,12 @@ const UNDECIDED = initOf(202, { 'Content-Type': TEXT, ...ANSWER_HEADERS });
 const CONFLICT = initOf(409, { 'Content-Type': JSON_TYPE, ...ANSWER_HEADERS });
 
 export function addGossipRoutes(app: Hono, site: GossipSite): void {
+  const parts: Answering = {
+    respondFailure: (c, error) => respondFailure(c, site, error),
+    onRequest: site.onRequest,
+  };
   const add = (method: 'GET' | 'POST', path: string, handler: Handler): void => {
-    const handle: Handler = async (c) => {
-      try {
-        return await handler(c);
-      } catch (error) {
-        return respondFailure(c, site, error);
-      }
-    };
-    app.on(method, path, site.onRequest ? signalled(handle, path, site.onRequest) : handle);
+    app.on(method, path, answering(handler, path, parts));
   };
   const room = new UploadRoom(BODIES);
   add('POST', '/v1/heads', (c) => postHead(c, site.heads, room));

@@ -238,7 +238,7 @@ export function respondError(
 }
 
 /** What an error carries beside its code. */
-export function membersOf(error: NewelError): Record<string, unknown> {
+function membersOf(error: NewelError): Record<string, unknown> {
   if (error instanceof QueueFullError || error instanceof NoRoomError || error instanceof UploadsFullError) {
     return { limit: error.limit, unit: error.unit };
   }

@@ -9,7 +9,7 @@ export const TEXT = 'text/plain; charset=utf-8';
 export const JSON_TYPE = 'application/json';
 /** A JSON text a line. */
 export const NDJSON_TYPE = 'application/x-ndjson';
-export const BYTES = 'application/octet-stream';
+const BYTES = 'application/octet-stream';
 export const PROBLEM = 'application/problem+json';
 
 /** How long an answer stays true. */

@@ -35,21 +35,40 @@ export function addRoute(
   handler: Handler,
   { method = 'GET', produces, isPublic = method === 'GET' }: RouteOptions = {},
 ): void {
-  const { onRequest } = site;
   const handle: Handler = (c) => {
-    try {
-      if (produces !== undefined) assertAccepted(c, produces);
-      const response = handler(c);
-      return response instanceof Promise
-        ? response.catch((error) => respondError(c, site, error, { isPublic }))
-        : response;
-    } catch (error) {
-      return respondError(c, site, error, { isPublic });
-    }
+    if (produces !== undefined) assertAccepted(c, produces);
+    return handler(c);
   };
-  const routed = onRequest ? signalled(handle, path, onRequest) : handle;
+  const routed = answering(handle, path, {
+    respondFailure: (c, error) => respondError(c, site, error, { isPublic }),
+    onRequest: site.onRequest,
+  });
   if (!isPublic) privateHandlers.add(routed);
   app.on(method, path, routed);
+}
+
+export interface Answering {
+  readonly respondFailure: (c: Context, error: unknown) => Response;
+  readonly onRequest: Site['onRequest'] | undefined;
+}
+
+/** The same handler, answering what it throws or rejects with, and telling of each answer. */
+export function answering(
+  handler: Handler,
+  route: string,
+  { respondFailure, onRequest }: Answering,
+): Handler {
+  const handle: Handler = (c) => {
+    try {
+      const response = handler(c);
+      return response instanceof Promise
+        ? response.catch((error: unknown) => respondFailure(c, error))
+        : response;
+    } catch (error) {
+      return respondFailure(c, error);
+    }
+  };
+  return onRequest ? signalled(handle, route, onRequest) : handle;
 }
 
 /** The same handler, telling of each answer. */

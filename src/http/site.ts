@@ -20,7 +20,7 @@ export interface Statements {
 }
 
 /** How a witness does, as far as this log knows. */
-export interface WitnessState {
+export interface WitnessHealth {
   readonly name: string;
   /** `ok`, `failing`, `open` (given up for a while), `over_budget` or `unknown`. */
   readonly state: string;
@@ -46,7 +46,7 @@ export interface Site {
   /** Whether the private routes are served; by default they are. */
   readonly isOpen?: () => boolean;
   /** What is known of the witnesses, for whoever keeps the process running. */
-  readonly witnesses?: () => readonly WitnessState[];
+  readonly witnesses?: () => readonly WitnessHealth[];
   /** Only of a log of events. */
   readonly statements?: Statements;
   /** The script of the landing page's verifier; by default the one that the package was built with. */

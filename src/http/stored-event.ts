@@ -31,7 +31,7 @@ export interface ReadEvent {
 }
 
 /** Corrections that are folded in: of each of its two ids that an event is named by, the vault has at most so many. */
-export const MAX_CORRECTIONS = 1000;
+const MAX_CORRECTIONS = 1000;
 
 /** Up to so many events are looked up without asking first whether their sources correct anything. */
 const FEW_EVENTS = 4;

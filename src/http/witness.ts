@@ -21,7 +21,7 @@ import {
 } from '../witness/witness.ts';
 import { clientNetworkOf, type PerSecond, PublicRate } from './public-rate.ts';
 import { CACHE, type Init, initOf, NOSNIFF, PUBLIC_HEADERS, respond, TEXT, TEXT_INIT } from './respond.ts';
-import { type Handler, signalled } from './route.ts';
+import { type Answering, answering, type Handler, signalled } from './route.ts';
 import type { AnsweredRequest } from './signals.ts';
 import { pathOf, queryOf, targetOf } from './target.ts';
 import { UploadRoom } from './upload-room.ts';
@@ -64,15 +64,9 @@ export function createWitnessApp(site: WitnessSite): Hono {
   const { witness, onRequest, checkpoints = CHECKPOINTS, subtrees = SUBTREES } = site;
   const app = new Hono({ getPath: (request, options) => pathOf(targetOf(request, options?.env)) });
   const room = roomOf(site);
+  const parts: Answering = { respondFailure: (c, error) => respondFailure(c, site, error), onRequest };
   const add = (method: 'GET' | 'POST', path: string, handler: Handler): void => {
-    const handle: Handler = async (c) => {
-      try {
-        return await handler(c);
-      } catch (error) {
-        return respondFailure(c, site, error);
-      }
-    };
-    app.on(method, path, onRequest ? signalled(handle, path, onRequest) : handle);
+    app.on(method, path, answering(handler, path, parts));
   };
   const addCall = (path: string, perSecond: PerSecond, call: Call): void => {
     const rate = new PublicRate(perSecond, 'requests');

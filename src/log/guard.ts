@@ -34,6 +34,7 @@ import { formatBase64, parseBase64 } from '../formats/base64.ts';
 import { parseDecimal } from '../formats/decimal.ts';
 import { formatHex } from '../formats/hex.ts';
 import { decodeUtf8, encodeUtf8 } from '../formats/text.ts';
+import { syncFolder } from '../storage/sync-folder.ts';
 
 export const GUARD_SLOT_BYTES = 4096;
 
@@ -204,15 +205,4 @@ async function writeSlot(file: FileHandle, slot: Uint8Array, at: number): Promis
   const { bytesWritten } = await file.write(slot, 0, GUARD_SLOT_BYTES, at);
   if (bytesWritten !== GUARD_SLOT_BYTES) throw new Error('the guard was written short');
   await file.datasync();
-}
-
-/** A new name is durable only when its folder is. Windows has no such call, and needs none for development. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -40,7 +40,7 @@ export interface WitnessedParts {
   readonly slots: Readonly<Partial<Record<WitnessedSlot, SlotPolicy>>>;
   /** What the slots hold, under their policies. */
   readonly held: Readonly<Partial<Record<WitnessedSlot, Publication>>>;
-  /** What was stored of them under any policy, and what was shown beside them. */
+  /** What was stored of them under any policy, and the row that says what was shown where they do not. */
   readonly stored: Readonly<Partial<Record<WitnessedSlot | 'shown', Publication>>>;
   readonly published: Publication;
   readonly asking: Asking | undefined;
@@ -128,7 +128,7 @@ export class Witnessed {
 
   /** What `/checkpoint` shows; `none` is the newest publication. */
   shown(none: Publication): Publication {
-    return this.#shown.of(this.#held, none);
+    return this.#shown.of(none);
   }
 
   /** What goes into the first batch; `began()` has to follow when it is durable. */
@@ -137,7 +137,7 @@ export class Witnessed {
   }
 
   began(): void {
-    this.#shown.changed();
+    this.#shown.began();
   }
 
   /** A head that was published: its witnesses are asked. */
@@ -261,14 +261,12 @@ export class Witnessed {
       for (const [slot, publication] of this.#metBy(gathered)) met.set(slot, publication);
     }
     for (const [slot, publication] of met) puts.push(slotRow(slot, publication));
-    puts.push(...this.#shown.rowsFor(this.#held, new Map([...this.#held, ...met])));
+    puts.push(...this.#shown.rowsFor(met));
     if (puts.length > 0) await this.#parts.ride({ puts: [...puts, ...this.#sizesRow()] });
     this.#written = [];
-    for (const [slot, publication] of met) {
-      this.#held.set(slot, publication);
-      this.#parts.onSignal({ event: 'published', slot, size: publication.size });
-    }
-    this.#shown.changed();
+    for (const [slot, publication] of met) this.#held.set(slot, publication);
+    this.#shown.filled(met);
+    for (const [slot, { size }] of met) this.#parts.onSignal({ event: 'published', slot, size });
     for (const waiter of this.#waiters) if (this.#covers(waiter.index)) waiter.resolve(true);
   }
 

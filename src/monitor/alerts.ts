@@ -25,6 +25,8 @@ export type AlertCode =
   | 'quorum_missing'
   /** Somebody else was shown a larger head than the log serves here, for too long. */
   | 'withheld'
+  /** A witness has shown a head of the log, and says now that it has none. */
+  | 'forgotten'
   /** What a peer has answered is by no key that is trusted, or it calls evidence what is none. */
   | 'peer_false'
   /** More was proven of one key than is kept; what is kept convicts. It stands until the process ends. */

@@ -7,7 +7,6 @@
  * What is there and convicts counts, whoever has put it there: as long as such a file lies there, the log is convicted.
  */
 
-import { constants } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -22,6 +21,7 @@ import { hashBytes } from '../core/hash.ts';
 import { NewelError } from '../errors.ts';
 import { formatHex } from '../formats/hex.ts';
 import { encodeUtf8 } from '../formats/text.ts';
+import { syncFolder } from '../storage/sync-folder.ts';
 import { Accusations } from './accusations.ts';
 
 const SUFFIX = '.evidence.json';
@@ -152,11 +152,5 @@ async function writeWhole(folder: string, path: string, text: string): Promise<v
     await file.close();
   }
   await rename(`${path}.new`, path);
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await syncFolder(folder);
 }

@@ -79,11 +79,6 @@ export class Follower {
     return this.#readMs;
   }
 
-  /** Whether every entry of the newest head is verified. */
-  get isCaughtUp(): boolean {
-    return this.state !== undefined && this.state.range.size === this.state.head.size;
-  }
-
   /** Reads the newest head and holds it to all that is known. Rejects only where the database fails, or it is told to stop. */
   async poll(): Promise<void> {
     const { alerts, now } = this.#options;

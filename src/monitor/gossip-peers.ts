@@ -15,6 +15,7 @@ import { NewelError } from '../errors.ts';
 import { MAX_NOTE_BYTES } from '../formats/note.ts';
 import { type Heads, MAX_POSTED_BYTES } from './heads.ts';
 import { type KeptHead, noteWithin, treeOf } from './kept-head.ts';
+import { within } from './timed-source.ts';
 
 export interface GossipPeer {
   /** What its heads are said to be from; by custom its URL. */
@@ -55,12 +56,16 @@ const TIMEOUT_MS = 10_000;
 const MIN_BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 600_000;
 const MAX_DOUBLINGS = 10;
+/** How long what becomes of an answer is waited for, before the next log is exchanged. */
+const DECIDE_MS = 2000;
 
 /** How a peer is doing. */
 interface PeerState {
   readonly peer: GossipPeer;
   /** Trees that it was seen to have too, by the hash of their origin. */
   readonly agreed: Map<string, string>;
+  /** What is still being made of its last answers, by the hash of their origin. */
+  readonly comparing: Map<string, Promise<void>>;
   failures: number;
   /** What it asked for itself, by `Retry-After`. */
   retryAfterMs: number;
@@ -92,6 +97,7 @@ export class Gossip {
     this.#peers = options.peers.map((peer) => ({
       peer,
       agreed: new Map(),
+      comparing: new Map(),
       failures: 0,
       retryAfterMs: 0,
       told: 'peer_answers',
@@ -112,6 +118,7 @@ export class Gossip {
   async close(): Promise<void> {
     this.#ending.abort();
     await Promise.all(this.#loops);
+    await Promise.allSettled(this.#peers.flatMap(({ comparing }) => [...comparing.values()]));
   }
 
   /** One round: what is undecided, then everything with every peer. A peer that fails is signalled. */
@@ -191,6 +198,7 @@ export class Gossip {
     const { peer } = state;
     try {
       for (const [hash, { ours }] of this.#heads.origins) {
+        if (state.comparing.has(hash)) continue;
         if (isNewOnly && (!ours || state.agreed.get(hash) === treeOf(ours))) continue;
         await this.#exchangeOne(state, hash, ours);
       }
@@ -213,12 +221,26 @@ export class Gossip {
       : await this.#ask(`${url}/${hash}`, { method: 'GET' });
     // It was shown this tree, whatever it makes of it: at the next interval it is asked again.
     if (ours) state.agreed.set(hash, treeOf(ours));
+    const taken = this.#take(state, hash, { status, body }).finally(() => state.comparing.delete(hash));
+    state.comparing.set(hash, taken);
+    await within(DECIDE_MS, taken, () => undefined);
+  }
+
+  /** Takes what a peer answers. Rejects with `storage_failed`, and for what is no error of the peer's. */
+  async #take(
+    state: PeerState,
+    hash: string,
+    { status, body }: { readonly status: number; readonly body: Uint8Array },
+  ): Promise<void> {
+    const { peer } = state;
     try {
       if (status === 409) await this.#heads.takeEvidence(body);
       else if ((status === 200 || status === 202) && body.length > 0) await this.#heads.take(body, peer.name);
       else if (status !== 202 && status !== 404) throw new NewelError('forbidden', `it answers ${status}`);
     } catch (error) {
       if (!(error instanceof NewelError) || error.code === 'storage_failed') throw error;
+      // It is followed no more since it was asked about.
+      if (!this.#heads.origins.has(hash)) return;
       this.#tellOf(state, { event: 'peer_false', peer: peer.name, why: error.message, error });
       return;
     }

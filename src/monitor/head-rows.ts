@@ -3,8 +3,8 @@
  *
  *   30 origin                    newest      the largest head that is known to be of one tree with the others
  *   31 origin SHA-256(source)    shown       the head that a source showed last
- *   32 origin SHA-256(head)      undecided   a head of which nobody could say yet whether it is of that tree
- *   33 origin SHA-256(text)      evidence    the text of an evidence bundle
+ *   32 origin SHA-256(tree)      undecided   a head of which nobody could say yet whether it is of that tree
+ *   33 origin SHA-256(accused)   evidence    the text of an evidence bundle
  *
  *   head    01 ‖ time8 ‖ length2 ‖ source, UTF-8 ‖ signed note            time in milliseconds since 1970
  *

@@ -70,8 +70,6 @@ export class Heads {
   readonly #decideMs: number;
   /** By the hex of SHA-256 of their origin. */
   readonly #origins = new Map<string, OriginHeads>();
-  /** Those that are followed no more, as long as this process may follow them again: what they have begun, they end. */
-  readonly #left = new Map<string, OriginHeads>();
 
   /** Follows nothing yet: `openHeads` is what reads. */
   constructor({ store, onSignal, postLimits, decideMs = DECIDE_MS, now, elapsed }: HeadsOptions) {
@@ -83,23 +81,20 @@ export class Heads {
     this.#decideMs = decideMs;
   }
 
-  /** Follows a log from now on; of one that is followed, takes its keys and sources anew. Throws `usage` at the 65th. */
+  /**
+   * Follows a log from now on; of one that is followed, takes its sources anew, and where its keys are others, all that is
+   * kept of it, as those keys open it. One call at a time for one origin. Throws `usage` at the 65th.
+   */
   async follow(log: GossipedLog): Promise<void> {
     const name = originHashOf(log.origin);
     const known = this.#origins.get(name);
-    if (known) {
+    if (known && haveSameKeys(known.log, log)) {
       known.log = log;
       return;
     }
+    if (known) await this.unfollow(log.origin);
     if (this.#origins.size >= MAX_ORIGINS) {
       throw new NewelError('usage', `heads of at most ${MAX_ORIGINS} logs are kept and exchanged`);
-    }
-    const left = this.#left.get(name);
-    if (left) {
-      left.log = log;
-      this.#left.delete(name);
-      this.#origins.set(name, left);
-      return;
     }
     const tileReads = new TokenBucket(TILE_READS);
     const origin = new OriginHeads(log, {
@@ -115,13 +110,15 @@ export class Heads {
     this.#origins.set(name, origin);
   }
 
-  /** Follows a log no more. What is kept of it counts again once it is followed again. */
-  unfollow(origin: string): void {
+  /**
+   * Follows a log no more: what comes of it, and what is under way, is `not_found`. Resolves when nothing more is written;
+   * what is kept counts again once it is followed again.
+   */
+  async unfollow(origin: string): Promise<void> {
     const name = originHashOf(origin);
     const followed = this.#origins.get(name);
-    if (!followed) return;
     this.#origins.delete(name);
-    this.#left.set(name, followed);
+    await followed?.end();
   }
 
   /** Has one more told of what happens. Returns how to end that. */
@@ -180,7 +177,11 @@ export class Heads {
 
   /** Tries again what could not be decided, of all logs at once. */
   async retry(): Promise<void> {
-    await Promise.all([...this.#origins.values()].map((origin) => origin.retry()));
+    const retryOne = ([name, origin]: [string, OriginHeads]): Promise<void> =>
+      origin.retry().catch((error: unknown) => {
+        if (this.#origins.get(name) === origin) throw error;
+      });
+    await Promise.all([...this.#origins].map(retryOne));
   }
 
   #originOf(note: Uint8Array): OriginHeads {
@@ -192,4 +193,10 @@ export class Heads {
     if (!found) throw new NewelError('not_found', 'the log of this origin is not followed here');
     return found;
   }
+}
+
+function haveSameKeys(a: GossipedLog, b: GossipedLog): boolean {
+  const namesOf = ({ keys }: GossipedLog): string =>
+    keys.map(({ name, keyId, isLog }) => `${name}+${keyId}${isLog ? '' : ' witness'}`).join();
+  return namesOf(a) === namesOf(b);
 }

@@ -8,6 +8,7 @@
  * It is told what a head was found to be, and decides what stays.
  */
 
+import { NewelError } from '../errors.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import type { Row } from '../storage/store.ts';
 import type { Comparison } from './compare.ts';
@@ -36,6 +37,7 @@ export class KnownHeads {
   readonly #agreed = new Set<string>();
   #newest: KeptHead | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #isEnded = false;
 
   constructor(parts: KnownHeadsParts) {
     this.#parts = parts;
@@ -62,6 +64,17 @@ export class KnownHeads {
     await this.#load('undecided', (head) =>
       this.undecided.add(head, head.source === POSTED ? UNKNOWN_POSTER : undefined),
     );
+    // All of them are of one tree: where the newest is by a key that is none any more, the largest of the others is.
+    for (const head of this.#shown.values()) {
+      if (!this.#newest || head.size > this.#newest.size) this.#newest = head;
+    }
+    for (const head of this.#shown.values()) this.#agree(head);
+  }
+
+  /** Keeps nothing more. Resolves when nothing more is written. */
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    await this.#turn;
   }
 
   async #load(kind: RowKind, keep: (head: KeptHead) => void): Promise<void> {
@@ -78,7 +91,7 @@ export class KnownHeads {
   /**
    * Keeps what is to be kept of a head that was compared with `against`, the newest one then. Whether that settles it: not
    * where it would take the place of another newest head than that, with which it has to be compared first. Durable when
-   * it resolves.
+   * it resolves. Throws `not_found` once it has ended.
    */
   settle(
     head: KeptHead,
@@ -86,6 +99,8 @@ export class KnownHeads {
     { against, poster }: { readonly against: KeptHead | undefined; readonly poster: string | undefined },
   ): Promise<boolean> {
     return this.#inTurn(async () => {
+      if (this.#isEnded)
+        throw new NewelError('not_found', 'the log of this origin is not followed here any more');
       const isBehind = against !== undefined && head.size <= against.size;
       const isStill = against === undefined ? this.#newest === undefined : isOneTree(this.#newest, against);
       if (found.kind === 'consistent' && !isBehind && !isStill) return false;

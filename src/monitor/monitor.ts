@@ -17,14 +17,21 @@ import type { FollowedLog } from './followed-log.ts';
 import { Follower } from './follower.ts';
 import { Gossip, type GossipPeer, type GossipSignal } from './gossip-peers.ts';
 import { gossipedLog, type Heads, openHeads } from './heads.ts';
+import { ShownWitnesses } from './shown-witnesses.ts';
 import { within } from './timed-source.ts';
-import { type AwaitedHead, type MonitoredWitness, WitnessHeads } from './witness-heads.ts';
+import {
+  type AwaitedHead,
+  type MonitoredWitness,
+  WitnessHeads,
+  type WitnessStanding,
+} from './witness-heads.ts';
 
 export interface MonitorOptions {
   readonly logs: readonly FollowedLog[];
   readonly store: Store;
   readonly evidence: EvidenceFolder;
   readonly alerts: Alerts;
+  /** Each at a URL of its own. */
   readonly witnesses?: readonly MonitoredWitness[];
   readonly peers?: readonly GossipPeer[];
   readonly intervalMs: number;
@@ -32,6 +39,8 @@ export interface MonitorOptions {
   readonly now: () => number;
   readonly fetch?: typeof globalThis.fetch;
   readonly onEvidence?: (log: FollowedLog, kept: KeptEvidence) => void;
+  /** Told once of each log and witness that shows no head of it, and never did. */
+  readonly onNoneShown?: (log: FollowedLog, witness: WitnessStanding) => void;
   readonly onProgress?: (log: FollowedLog, at: { readonly done: number; readonly total: number }) => void;
 }
 
@@ -43,6 +52,11 @@ const AGAIN_MS = 1000;
 const AWAIT_MS = 11 * 60_000;
 /** How long peers wait for the first heads of the logs. */
 const GOSSIP_AFTER_MS = 15_000;
+
+interface FollowingParts {
+  readonly follower: Follower;
+  readonly shown: ShownWitnesses;
+}
 
 interface Following {
   readonly follower: Follower;
@@ -59,6 +73,8 @@ export interface LogPosition {
   readonly step: Step | undefined;
   /** What the log, or its tiles, have yet to show. */
   readonly awaited: readonly AwaitedHead[];
+  /** All witnesses, and which of them have shown a head of it. */
+  readonly witnesses: readonly WitnessStanding[];
 }
 
 export class Monitor {
@@ -71,15 +87,15 @@ export class Monitor {
   readonly #failed = new AbortController();
   #keeping: Promise<void> = Promise.resolve();
 
-  private constructor(options: MonitorOptions, followers: readonly Follower[], heads: Heads) {
-    const { alerts, witnesses = [], peers = [], now, intervalMs, fetch } = options;
+  private constructor(options: MonitorOptions, parts: readonly FollowingParts[], heads: Heads) {
+    const { alerts, witnesses = [], peers = [], now, intervalMs, fetch, onNoneShown } = options;
     this.#options = options;
     this.heads = heads;
-    this.#following = followers.map((follower) => ({
-      follower,
-      witnesses: new WitnessHeads({ follower, heads, alerts, witnesses, now }),
-      step: undefined,
-    }));
+    this.#following = parts.map(({ follower, shown }) => {
+      const tellNone = (witness: WitnessStanding): void => onNoneShown?.(follower.log, witness);
+      const ofOne = { follower, shown, heads, alerts, witnesses, now, onNoneShown: tellNone };
+      return { follower, witnesses: new WitnessHeads(ofOne), step: undefined };
+    });
     this.#gossip = new Gossip({
       heads,
       peers,
@@ -94,14 +110,16 @@ export class Monitor {
    * `usage` for more logs than heads are kept of, `storage_failed`.
    */
   static async open(options: MonitorOptions): Promise<Monitor> {
-    const { store, alerts, now, onProgress } = options;
+    const { store, alerts, now, onProgress, witnesses = [] } = options;
     const convict = (log: FollowedLog, bundle: EvidenceBundle): Promise<void> => keep(options, log, bundle);
-    const followers: Follower[] = [];
+    const urls = witnesses.map(({ url }) => url);
+    const parts: FollowingParts[] = [];
     for (const log of options.logs) {
-      followers.push(await Follower.open({ log, store, alerts, now, convict, onProgress }));
+      const follower = await Follower.open({ log, store, alerts, now, convict, onProgress });
+      parts.push({ follower, shown: await ShownWitnesses.open(store, log.origin, urls) });
     }
     const logs = options.logs.map(({ trust, source, url }) => ({ ...gossipedLog(trust, source), own: url }));
-    return new Monitor(options, followers, await openHeads({ store, logs, now }));
+    return new Monitor(options, parts, await openHeads({ store, logs, now }));
   }
 
   get followers(): readonly Follower[] {
@@ -114,6 +132,7 @@ export class Monitor {
       follower,
       step,
       awaited: witnesses.awaited,
+      witnesses: witnesses.standings,
     }));
   }
 

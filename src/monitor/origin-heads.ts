@@ -102,10 +102,15 @@ export class OriginHeads {
     await this.#evidence.load();
   }
 
+  /** Keeps no more heads: what is under way throws `not_found`. Resolves when nothing more of them is written. */
+  end(): Promise<void> {
+    return this.#known.end();
+  }
+
   /**
    * Takes a head that somebody showed, or that a stranger did: then `poster` is the network that it comes from. Throws what
-   * `openHead` throws, unless the true lines of the head are proof, and `malformed` for a head of no leaves with another
-   * root than the empty tree.
+   * `openHead` throws, unless the true lines of the head are proof, `malformed` for a head of no leaves with another root
+   * than the empty tree, and `not_found` once it has ended.
    */
   async take(note: Uint8Array, source: string, poster?: string): Promise<HeadAnswer> {
     const seen = { source: poster === undefined ? source : POSTED, timeMs: this.#parts.now() };

@@ -2,6 +2,9 @@
  * What witnesses have cosigned of a log, held against what the log shows us: `GET <prefix>/<sha256(origin) hex>/checkpoint`
  * (C2SP tlog-witness, "Monitor Retrieval Mechanism"). `Heads` compares and remembers, and takes what peers show as well.
  *
+ * A witness that shows no head of the log is said once, for a URL with a slip in it answers so too, and is no alert: it may be new.
+ * One that has shown a head, and says now that there is none, has forgotten what it cosigned. That is an alert.
+ *
  * A head that is larger than what the log serves us waits until it serves a head of that size; if that takes too long, the
  * log withholds it, or somebody was shown another tree: that is an alert, and no proof.
  */
@@ -11,6 +14,7 @@ import { NewelError } from '../errors.ts';
 import type { AlertCode, Alerts } from './alerts.ts';
 import type { Follower } from './follower.ts';
 import type { Heads } from './heads.ts';
+import type { ShownWitnesses } from './shown-witnesses.ts';
 import { readWithin } from './timed-source.ts';
 
 /** A witness, read below its monitoring prefix. */
@@ -20,12 +24,24 @@ export interface MonitoredWitness {
   readonly source: LogSource;
 }
 
+/** What is known of a witness and one log. */
+export interface WitnessStanding {
+  readonly name: string;
+  readonly url: string;
+  /** Whether it has ever shown a head of the log, here, in this process or an earlier one. */
+  readonly hasShown: boolean;
+}
+
 export interface WitnessHeadsOptions {
   readonly follower: Follower;
   readonly heads: Heads;
   readonly alerts: Alerts;
   readonly witnesses: readonly MonitoredWitness[];
+  /** Which of them have shown a head of the log. */
+  readonly shown: ShownWitnesses;
   readonly now: () => number;
+  /** Told once of each witness that answers that it has no head of the log, and never had one. */
+  readonly onNoneShown?: ((witness: WitnessStanding) => void) | undefined;
 }
 
 /** A head that somebody has shown, until the log shows it too, or tiles of it. */
@@ -49,6 +65,9 @@ export class WitnessHeads {
   /** A head of the same tree that others were shown, and the log has not come to here, since when. */
   #ahead: { readonly source: string; readonly size: number; readonly sinceMs: number } | undefined;
 
+  /** Witnesses of which it was told that they have shown none: their URLs. */
+  readonly #told = new Set<string>();
+
   constructor(options: WitnessHeadsOptions) {
     this.#options = options;
   }
@@ -56,6 +75,12 @@ export class WitnessHeads {
   /** The heads about which it is too early to decide, and too early to complain. */
   get awaited(): readonly AwaitedHead[] {
     return this.#waiting().filter(({ isOverdue }) => !isOverdue);
+  }
+
+  /** What is known of each witness. */
+  get standings(): readonly WitnessStanding[] {
+    const { witnesses, shown } = this.#options;
+    return witnesses.map(({ name, url }) => ({ name, url, hasShown: shown.has(url) }));
   }
 
   /** Asks all of them, and compares. Rejects only where the database fails, or it is told to stop. */
@@ -96,12 +121,20 @@ export class WitnessHeads {
   }
 
   async #pollOne({ name, url, source }: MonitoredWitness): Promise<void> {
-    const { follower, heads, alerts } = this.#options;
+    const { follower, heads, alerts, shown, now, onNoneShown } = this.#options;
     const { origin, originHash } = follower.log;
     const flaw = await flawOf(async () => {
       const note = await readWithin(READ_MS, source, `${originHash}/checkpoint`);
-      // Without one it has never cosigned a checkpoint of this log.
-      if (note) await heads.take(note, url);
+      if (note) {
+        await heads.take(note, url);
+        await shown.add(url, now());
+      }
+      // Without one it has never cosigned a checkpoint of this log, it says.
+      const isForgotten = !note && shown.has(url);
+      alerts.settle({ origin, code: 'forgotten', source: url }, isForgotten ? sayForgotten(name) : undefined);
+      if (shown.has(url) || this.#told.has(url)) return;
+      this.#told.add(url);
+      onNoneShown?.({ name, url, hasShown: false });
     });
     for (const code of ANSWER_CODES) {
       const message = flaw?.code === code ? `witness ${name}: ${flaw.message}` : undefined;
@@ -125,6 +158,10 @@ export class WitnessHeads {
 /** What it is that a head of `size` leaves cannot be decided about, where the log has shown `mine`. */
 function codeOf(size: number, mine: number): (typeof WAITING_CODES)[number] {
   return size > mine ? 'withheld' : 'inconsistent_unproven';
+}
+
+function sayForgotten(name: string): string {
+  return `witness ${name}: it has shown a head of this log, and shows none any more; it may have lost what it cosigned, and would cosign another tree`;
 }
 
 function sayWaiting(

@@ -46,8 +46,8 @@ export const thinnedMarkKey: Uint8Array = Uint8Array.of(KEY.thinnedMark);
 export const acceptedClockKey: Uint8Array = Uint8Array.of(KEY.acceptedClock);
 export const witnessSizesKey: Uint8Array = Uint8Array.of(KEY.witnessSizes);
 
-/** Publication slots, in the order of their strength; and what was shown last, where the strongest slot holds less. */
-export const SLOTS = { none: 0, fast: 1, public: 2, shown: 3 } as const;
+/** Publication slots, in the order of their strength; and what was shown last, where they do not say it (log/shown.ts). */
+const SLOTS = { none: 0, fast: 1, public: 2, shown: 3 } as const;
 export type Slot = Exclude<keyof typeof SLOTS, 'shown'>;
 
 export function slotKey(slot: keyof typeof SLOTS): Uint8Array {

@@ -132,10 +132,22 @@ export function createLines({ level, write, now = Date.now }: LinesOptions): Lin
     },
     witnesses(signal) {
       switch (signal.event) {
-        case 'asked':
-        case 'answered':
+        case 'asked': {
+          const { name, size, old } = signal;
+          return logger.debug({ name, size, old }, 'a witness is asked');
+        }
+        case 'answered': {
+          const { name, size, lines, durationMs } = signal;
+          return logger.debug(
+            { name, size, lines, duration_ms: tenths(durationMs) },
+            'a witness has cosigned',
+          );
+        }
         case 'late':
-          return logger.debug(signal, 'witness');
+          return logger.debug(
+            { name: signal.name, size: signal.size },
+            'a witness has cosigned after its asking was over',
+          );
         case 'failed': {
           const { name, why, failures } = signal;
           // The first time it is news.

@@ -9,7 +9,7 @@
 import { Counter, Histogram, Registry } from 'prom-client';
 import { formatMetrics } from './metrics-text.ts';
 import { familiesOf, type Observed } from './observed.ts';
-import { formatProcessMetrics } from './process-metrics.ts';
+import { startProcessMetrics } from './process-metrics.ts';
 import { countRequests, REQUEST_S } from './request-metrics.ts';
 import type { Signals } from './signals.ts';
 
@@ -22,6 +22,7 @@ const COMMIT_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 export function createLogMetrics(): LogMetrics {
   const registry = new Registry();
+  const ofProcess = startProcessMetrics();
   const counter = <Label extends string>(
     name: string,
     help: string,
@@ -140,7 +141,7 @@ export function createLogMetrics(): LogMetrics {
     },
     request: countRequests(registry),
     async format(observed) {
-      const parts = [formatMetrics(familiesOf(observed)), registry.metrics(), formatProcessMetrics()];
+      const parts = [formatMetrics(familiesOf(observed)), registry.metrics(), ofProcess.metrics()];
       return (await Promise.all(parts)).join('\n');
     },
   };

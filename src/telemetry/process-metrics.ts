@@ -4,12 +4,11 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 
 let registry: Registry | undefined;
 
-/** In the exposition format of Prometheus. */
-export function formatProcessMetrics(): Promise<string> {
-  // One for the process, since what it listens to is not let go of.
+/** Measures from now on: what was spent before is not counted. One for the process, since what it listens to is not let go of. */
+export function startProcessMetrics(): Registry {
   if (!registry) {
     registry = new Registry();
     collectDefaultMetrics({ register: registry });
   }
-  return registry.metrics();
+  return registry;
 }

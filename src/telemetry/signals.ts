@@ -3,14 +3,14 @@
 import type { IssuerSignal, TokensSignal } from '../access/signals.ts';
 import type { AnsweredRequest } from '../http/signals.ts';
 import type { LogSignal } from '../log/signals.ts';
-import type { WitnessSignal } from '../witness/signals-asking.ts';
+import type { AskingSignal } from '../witness/signals-asking.ts';
 
 export interface Signals {
   readonly log: (signal: LogSignal) => void;
   readonly tokens: (signal: TokensSignal) => void;
   readonly issuer: (signal: IssuerSignal) => void;
   readonly request: (request: AnsweredRequest) => void;
-  readonly witnesses: (signal: WitnessSignal) => void;
+  readonly witnesses: (signal: AskingSignal) => void;
 }
 
 /** Each of them is told of all, in this order. */

@@ -1,13 +1,16 @@
 /**
  * The metrics of a served witness. What happens is counted as it is told; what it remembers of each log is read when it is
  * asked for. Labels are origins of the operator's own list, and patterns of routes.
+ *
+ * A list may have tens of thousands of logs, and prom-client formats all series of a metric in one turn of the event loop:
+ * what has a series for each log is counted and written here.
  */
 
 import { Counter, Registry } from 'prom-client';
 import type { AnsweredRequest } from '../http/signals.ts';
 import type { CosigningSignal, ListSignal } from '../witness/signals.ts';
 import { formatMetrics, type MetricFamily, type Sample } from './metrics-text.ts';
-import { formatProcessMetrics } from './process-metrics.ts';
+import { startProcessMetrics } from './process-metrics.ts';
 import { countRequests } from './request-metrics.ts';
 
 /** What is there of a witness when its metrics are asked for. */
@@ -17,12 +20,14 @@ export interface ObservedWitness {
   /** Whether it can cosign. */
   readonly isReady: boolean;
   /** The logs of its list, and of each what it has cosigned last. */
-  readonly logs: readonly {
-    readonly origin: string;
-    readonly latest: { readonly size: number; readonly timeS: number } | undefined;
-  }[];
+  readonly logs: readonly ObservedLog[];
   /** Of whoever serves more beside it. */
   readonly families: readonly MetricFamily[];
+}
+
+export interface ObservedLog {
+  readonly origin: string;
+  readonly latest: { readonly size: number; readonly timeS: number } | undefined;
 }
 
 export interface WitnessMetrics {
@@ -33,55 +38,63 @@ export interface WitnessMetrics {
   readonly format: (observed: ObservedWitness) => Promise<string>;
 }
 
-export function createWitnessMetrics(): WitnessMetrics {
-  const registry = new Registry();
-  const ofLogs = (name: string, help: string): Counter<'origin'> =>
-    new Counter({ name, help, labelNames: ['origin'], registers: [registry] });
-  const cosigned = ofLogs('newel_cosigned_total', 'Checkpoints that were cosigned.');
-  const forks = ofLogs(
-    'newel_forks_total',
-    'Sizes at which a log showed another tree than the one cosigned.',
-  );
-  const behind = ofLogs(
+/** What is counted of each log, by the event that tells it. */
+const COUNTED = [
+  ['cosigned', 'newel_cosigned_total', 'Checkpoints that were cosigned.'],
+  ['fork', 'newel_forks_total', 'Sizes at which a log showed another tree than the one cosigned.'],
+  [
+    'clock_behind',
     'newel_clock_behind_total',
     'Requests that were refused since the clock is behind the last cosignature.',
-  );
+  ],
+] as const;
+
+export function createWitnessMetrics(): WitnessMetrics {
+  const registry = new Registry();
+  const ofProcess = startProcessMetrics();
   const unread = new Counter({
     name: 'newel_log_list_failures_total',
     help: 'Log lists that could not be read: the last good one stays in force.',
     registers: [registry],
   });
+  const counts = {
+    cosigned: new Map<string, number>(),
+    fork: new Map<string, number>(),
+    clock_behind: new Map<string, number>(),
+  };
+  const counters = (): readonly MetricFamily[] =>
+    COUNTED.map(([event, name, help]) => ({ name, help, type: 'counter', samples: ofCounts(counts[event]) }));
   return {
     cosigning(signal) {
-      switch (signal.event) {
-        case 'cosigned':
-          return cosigned.inc({ origin: signal.origin });
-        case 'fork':
-          return forks.inc({ origin: signal.origin });
-        case 'clock_behind':
-          return behind.inc({ origin: signal.origin });
-        case 'opened':
-        case 'fatal':
-          return;
-      }
+      if (signal.event === 'opened' || signal.event === 'fatal') return;
+      const { event, origin } = signal;
+      counts[event].set(origin, (counts[event].get(origin) ?? 0) + 1);
     },
     list({ event }) {
       if (event === 'list_unreadable') unread.inc();
     },
     request: countRequests(registry),
     async format(observed) {
-      const families = [...familiesOf(observed), ...observed.families];
-      return (await Promise.all([formatMetrics(families), registry.metrics(), formatProcessMetrics()])).join(
-        '\n',
-      );
+      const families = [...familiesOf(observed), ...counters(), ...observed.families];
+      const parts = [formatMetrics(families), registry.metrics(), ofProcess.metrics()];
+      return (await Promise.all(parts)).join('\n');
     },
   };
 }
 
+function* ofCounts(counts: ReadonlyMap<string, number>): Generator<Sample> {
+  for (const [origin, value] of counts) yield { labels: { origin }, value };
+}
+
+function* ofCosigned(
+  logs: readonly ObservedLog[],
+  valueOf: (latest: NonNullable<ObservedLog['latest']>) => number,
+): Generator<Sample> {
+  for (const { origin, latest } of logs) if (latest) yield { labels: { origin }, value: valueOf(latest) };
+}
+
 function familiesOf({ name, version, isReady, logs }: ObservedWitness): readonly MetricFamily[] {
-  const ofCosigned = (value: (latest: { size: number; timeS: number }) => number): Sample[] =>
-    logs.flatMap(({ origin, latest }) => (latest ? [{ labels: { origin }, value: value(latest) }] : []));
-  const families: readonly (readonly [name: string, help: string, samples: readonly Sample[]])[] = [
+  const families: readonly (readonly [name: string, help: string, samples: Iterable<Sample>])[] = [
     [
       'newel_witness_info',
       'The witness, and the version that serves it. Always 1.',
@@ -92,9 +105,9 @@ function familiesOf({ name, version, isReady, logs }: ObservedWitness): readonly
     [
       'newel_cosigned_size',
       'Leaves of the checkpoint that was cosigned last.',
-      ofCosigned(({ size }) => size),
+      ofCosigned(logs, ({ size }) => size),
     ],
-    ['newel_cosigned_time_seconds', 'When that was, since 1970.', ofCosigned(({ timeS }) => timeS)],
+    ['newel_cosigned_time_seconds', 'When that was, since 1970.', ofCosigned(logs, ({ timeS }) => timeS)],
   ];
   return families.map(([name, help, samples]) => ({ name, help, type: 'gauge', samples }));
 }

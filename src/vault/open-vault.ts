@@ -37,7 +37,7 @@ import { Upkeep } from './upkeep.ts';
 import type { Erasure, Vault } from './vault.ts';
 
 /** The largest event that is taken, as it is sent. */
-export const MAX_EVENT_BYTES: number = 64 * 1024;
+const MAX_EVENT_BYTES = 64 * 1024;
 /** What a record may have for each byte of its event: escapes, base64 and the bytes as sent. */
 const RECORD_GROWTH = 4;
 /** Salts, names and frames of a record, however small its event is. */

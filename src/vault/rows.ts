@@ -29,7 +29,7 @@ export const RECORD_VERSION = 1;
 
 export const EVENT_ID_BYTES = 16;
 export const TAG_BYTES = 32;
-export const COMMITMENT_BYTES = 32;
+const COMMITMENT_BYTES = 32;
 export const KEY_ID_BYTES = 16;
 /** nonce 12 · key 32 · tag 16 */
 export const SEALED_KEY_BYTES = 60;

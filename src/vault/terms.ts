@@ -13,7 +13,7 @@ import { hmac } from './hmac.ts';
 import { TERM_BYTES } from './rows.ts';
 
 /** By the name in queries: the path of the member. */
-export const TERMS = {
+const TERMS = {
   source: ['source'],
   type: ['type'],
   outcome: ['outcome'],

@@ -29,9 +29,9 @@ export interface AddCheckpoint {
 }
 
 /** Lines that a consistency proof, of trees or of a subtree, may have. */
-export const MAX_PROOF_LINES = 63;
+const MAX_PROOF_LINES = 63;
 /** Bytes that may stand before the checkpoint: more than the longest numbers and all the lines of a proof take. */
-export const MAX_PROOF_BYTES = 4096;
+const MAX_PROOF_BYTES = 4096;
 /** Bytes that the body of a request to a witness may have. */
 export const MAX_WITNESS_BODY_BYTES: number = MAX_NOTE_BYTES + MAX_PROOF_BYTES;
 

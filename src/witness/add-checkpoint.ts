@@ -93,7 +93,7 @@ async function advance(
   const { origin, size, text } = opened;
   const originHash = hashOrigin(origin);
   const last = await memory.read(originHash);
-  if (last) forks.compare(log, last, opened);
+  if (last) await forks.compare(log, last, opened);
   const refused = checkSuccessor(claim, opened, last);
   if (refused) return refused;
   const recorded = last?.size === size ? parseNote(last.note) : undefined;

@@ -11,14 +11,14 @@ import { type AskingClock, systemAskingClock } from './asking-clock.ts';
 import type { WitnessConflict } from './conflict.ts';
 import type { HeadToCosign } from './conversation.ts';
 import { harmless } from './harmless.ts';
-import { type AskedWitness, Link, type ReadSignedSizes, type WitnessState } from './link.ts';
+import { type AskedWitness, type AskedWitnessState, Link, type ReadSignedSizes } from './link.ts';
 import { type ProveConsistency, SharedProofs } from './shared-proofs.ts';
-import type { Listener } from './signals-asking.ts';
+import type { AskingListener } from './signals-asking.ts';
 
 export type { WitnessConflict } from './conflict.ts';
 export type { HeadToCosign, SignedSizes } from './conversation.ts';
-export type { AskedWitness, ReadSignedSizes, WitnessState } from './link.ts';
-export type { WitnessSignal } from './signals-asking.ts';
+export type { AskedWitness, AskedWitnessState, ReadSignedSizes } from './link.ts';
+export type { AskingSignal } from './signals-asking.ts';
 
 export interface WitnessesParts {
   readonly origin: string;
@@ -39,7 +39,7 @@ export interface WitnessesParts {
   readonly fetch?: typeof fetch | undefined;
   /** Of one request; longer than the deadline of an asking, so that late lines come. */
   readonly requestTimeoutMs?: number | undefined;
-  readonly onSignal?: Listener | undefined;
+  readonly onSignal?: AskingListener | undefined;
 }
 
 export interface AskOptions {
@@ -73,13 +73,13 @@ export interface Agreement {
 }
 
 /** Of a request: a witness that is slow, or far, is late rather than lost. */
-export const REQUEST_TIMEOUT_MS = 5000;
+const REQUEST_TIMEOUT_MS = 5000;
 /** Bytes that a checkpoint may have on its way to a witness: the log's own lines, and nobody else's. */
-export const MAX_ASKED_BYTES: number = 16 * 1024;
+const MAX_ASKED_BYTES = 16 * 1024;
 
 export class Witnesses {
   readonly #clock: AskingClock;
-  readonly #onSignal: Listener;
+  readonly #onSignal: AskingListener;
   readonly #links: ReadonlyMap<string, Link>;
 
   /** Throws `RangeError` for two witnesses of one name, one without keys, and a budget that is no whole number. */
@@ -108,7 +108,7 @@ export class Witnesses {
     if (this.#links.size < witnesses.length) throw new RangeError('witnesses expected no two of one name');
   }
 
-  get states(): readonly WitnessState[] {
+  get states(): readonly AskedWitnessState[] {
     return [...this.#links.values()].map((link) => link.state);
   }
 

@@ -19,7 +19,7 @@ import { converse, type HeadToCosign, type Outcome, type SignedSizes } from './c
 import { exchange, type Missing, type Received } from './exchange.ts';
 import { type Asker, Job } from './job.ts';
 import type { SharedProofs } from './shared-proofs.ts';
-import type { Listener } from './signals-asking.ts';
+import type { AskingListener } from './signals-asking.ts';
 import { Standing } from './standing.ts';
 
 export interface AskedWitness {
@@ -48,10 +48,10 @@ export interface LinkParts {
   readonly fetch: typeof fetch;
   /** Of a request. */
   readonly timeoutMs: number;
-  readonly onSignal: Listener;
+  readonly onSignal: AskingListener;
 }
 
-export interface WitnessState {
+export interface AskedWitnessState {
   readonly name: string;
   /** That it has cosigned last, as far as is known. */
   readonly size: number;
@@ -109,7 +109,7 @@ export class Link {
     return this.#standing.size;
   }
 
-  get state(): WitnessState {
+  get state(): AskedWitnessState {
     const { name } = this.#parts.witness;
     const lastAnswerTimeMs = this.#lastAnswerTimeMs;
     const known = { name, size: this.size, ...(lastAnswerTimeMs === undefined ? {} : { lastAnswerTimeMs }) };

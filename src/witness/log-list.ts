@@ -35,7 +35,7 @@ export interface ListedLog {
 /** Bytes that a list may have: that of 40,000 logs has 6 MB. */
 export const MAX_LOG_LIST_BYTES: number = 16 * 2 ** 20;
 /** Keys that one origin may have. */
-export const MAX_LOG_KEYS = 16;
+const MAX_LOG_KEYS = 16;
 
 const HEADER = 'logs/v0';
 const MEMBERS = ['origin', 'qpd', 'bastion', 'contact'] as const;

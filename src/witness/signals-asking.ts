@@ -2,7 +2,7 @@
 
 import type { WitnessConflict } from './conflict.ts';
 
-export type WitnessSignal =
+export type AskingSignal =
   | { readonly event: 'asked'; readonly name: string; readonly size: number; readonly old: number }
   | {
       readonly event: 'answered';
@@ -23,4 +23,4 @@ export type WitnessSignal =
   /** Something of ours failed while a witness was asked, and nobody was left to be told. */
   | { readonly event: 'fault'; readonly name: string; readonly error: unknown };
 
-export type Listener = (signal: WitnessSignal) => void;
+export type AskingListener = (signal: AskingSignal) => void;

@@ -1,4 +1,7 @@
-/** What a witness tells whoever listens; `cli` says it in log lines. Origins in it are of the operator's own list. */
+/**
+ * What a witness tells whoever listens: `telemetry` counts it, `cli` says it in log lines. Origins in it are of the
+ * operator's own list.
+ */
 
 export type CosigningSignal =
   | {
@@ -8,13 +11,8 @@ export type CosigningSignal =
       readonly durationMs: number;
     }
   | { readonly event: 'cosigned'; readonly origin: string; readonly size: number }
-  /** Both heads are signed by the log, of one size, and have different roots: signed notes, of the log's lines alone. */
-  | {
-      readonly event: 'fork';
-      readonly origin: string;
-      readonly size: number;
-      readonly heads: readonly [recorded: Uint8Array, submitted: Uint8Array];
-    }
+  /** The log has signed another tree of the size that was cosigned last. */
+  | { readonly event: 'fork'; readonly origin: string; readonly size: number }
   | { readonly event: 'clock_behind'; readonly origin: string; readonly behindS: number }
   | { readonly event: 'fatal'; readonly error: unknown };
 

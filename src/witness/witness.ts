@@ -24,18 +24,19 @@ import { OriginTurns } from './origin-turns.ts';
 import { type AddCheckpointAnswer, type SignSubtreeAnswer, STOPPED } from './serving-answer.ts';
 import { signSubtree } from './sign-subtree.ts';
 import type { CosigningSignal } from './signals.ts';
-import { ToldForks } from './told-forks.ts';
+import { type KeepFork, ToldForks } from './told-forks.ts';
 import type { WitnessIdentity } from './witness-rows.ts';
 import { openWitnessState } from './witness-state.ts';
 
 export { MAX_WITNESS_BODY_BYTES } from './add-checkpoint-body.ts';
 export type { WitnessClock } from './cosigning-clock.ts';
 export type { AddCheckpointAnswer, SignSubtreeAnswer } from './serving-answer.ts';
+export type { Fork, KeepFork } from './told-forks.ts';
 export type { WitnessIdentity } from './witness-rows.ts';
 export { createWitnessState } from './witness-state.ts';
 
-/** A checkpoint that was cosigned. */
-export interface Cosigned {
+/** The checkpoint of a log that was cosigned last. */
+export interface LatestCheckpoint {
   readonly size: number;
   /** The timestamp of our lines, in seconds. */
   readonly timeS: number;
@@ -53,7 +54,7 @@ export interface Witness {
    * The checkpoint cosigned last of the log whose origin has this SHA-256, in 64 lower-case hex digits. `undefined` where
    * there is none. Throws `malformed` for what is no hash, and `storage_failed`.
    */
-  latest(originHash: string): Promise<Cosigned | undefined>;
+  latest(originHash: string): Promise<LatestCheckpoint | undefined>;
   /** Whether it can cosign: no write has failed, and it is not closed. */
   readonly ready: boolean;
   /** Lets what is under way end, and answers 503 from then on. The store stays open. */
@@ -74,6 +75,8 @@ export interface WitnessOptions {
   readonly elapsed?: () => number;
   /** Told of what happens. What it throws becomes a warning of the process. */
   readonly onSignal?: (signal: CosigningSignal) => void;
+  /** Keeps what convicts a log that shows two trees of one size; its request is answered when that is done. */
+  readonly keepFork?: KeepFork;
 }
 
 /**
@@ -89,7 +92,7 @@ export async function openWitness(options: WitnessOptions): Promise<Witness> {
   const onSignal = harmless(options.onSignal ?? (() => {}));
   const memory = new Memory(state, (error) => onSignal({ event: 'fatal', error }));
   const budgets = new LogBudgets(elapsed);
-  const forks = new ToldForks(onSignal);
+  const forks = new ToldForks(onSignal, options.keepFork ?? (() => Promise.resolve()));
   const cosigning = { memory, cosigners, logs, clock, budgets, turns: new OriginTurns(), forks, onSignal };
   const ofSubtrees = cosigners.filter(({ vkey }) => vkey.type === KEY_TYPE.mldsa44);
   const signing = { memory, cosigners: ofSubtrees, verifiers, logs, budgets };

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Principal } from '../../src/access/principal.ts';
 import { RateLimits } from '../../src/access/rate-limit.ts';
 import { RateLimitedError } from '../../src/errors.ts';
+import { SLOW } from '../support/slow.ts';
 
 const APP: Principal = { name: 'app', role: 'submit', sources: ['s'] };
 
@@ -91,7 +92,7 @@ test('over any time, no more passes than the burst, the rate and one group; and 
       assert.ok(taken - 40 <= rate * (2 + (bucket.nowMs - startMs) / 1000));
     }
   });
-  fc.assert(property, { numRuns: process.env['SLOW'] ? 2000 : 100 });
+  fc.assert(property, { numRuns: SLOW ? 2000 : 100 });
 });
 
 test('a clock that does not go on gives nothing, and one that goes back takes nothing', () => {

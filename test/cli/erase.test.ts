@@ -187,14 +187,17 @@ test('what is kept no longer is erased, once it was counted', async (t) => {
 });
 
 test('it can be left alone, and looked after later', async (t) => {
-  const { erase, submit, isErased, files } = await setUp(t);
+  const { cwd, erase, submit, isErased, files } = await setUp(t);
   const event = await submit(CANARY);
   const { code, out } = await erase([...SUBJECT, '--yes', '--no-wait']);
   assert.equal(code, 0);
-  const [, id = ''] = /^accepted as (era_\S{22}); how far it is: newel erase --follow \1\n$/.exec(out) ?? [];
+  const [, id = '', how = ''] =
+    /^accepted as (era_\S{22}); how far it is: newel erase (--follow \1 --url \S+ --trust log\.json --token-file token)\n$/.exec(
+      out,
+    ) ?? [];
   assert.notEqual(id, '', out);
   assert.deepEqual(await files(), []);
-  const later = await erase(['--follow', id]);
+  const later = await runCli(['erase', ...how.split(' ')], { cwd });
   assert.equal(later.code, 0, later.err);
   assert.match(later.out, new RegExp(`^✔ ${id} {2}1 of 1 event erased\n`));
   assert.equal(await isErased(event), true);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type EventText, MAX_EVENT_TEXT_BYTES, readEvents } from '../../src/cli/event-texts.ts';
+import { SLOW } from '../support/slow.ts';
 
 async function* piecesOf(bytes: Uint8Array, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
@@ -67,7 +68,7 @@ test('where a text is cut into pieces makes no difference', async () => {
         assert.deepEqual(found, await read(text));
       },
     ),
-    { numRuns: process.env['SLOW'] ? 5000 : 200 },
+    { numRuns: SLOW ? 5000 : 200 },
   );
 });
 

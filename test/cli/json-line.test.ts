@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatJsonLine } from '../../src/cli/json-line.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 300;
+const numRuns = SLOW ? 5000 : 300;
 
 test('what a terminal acts on is escaped, and what is shown is not', () => {
   const cases: readonly [text: string, line: string][] = [

@@ -28,10 +28,10 @@ test('a time that no calendar has is said as it is', async () => {
     await follower.catchUp();
     let said = '';
     const terminal = { env: { NO_COLOR: '1' }, out: { write: (text: string) => (said += text) } };
-    sayState(terminal as unknown as Terminal, true, follower, NOTHING);
+    sayState(terminal as unknown as Terminal, true, { follower, witnesses: [] }, NOTHING);
     assert.equal((JSON.parse(said) as { head_time: unknown }).head_time, json);
     said = '';
-    sayState(terminal as unknown as Terminal, false, follower, NOTHING);
+    sayState(terminal as unknown as Terminal, false, { follower, witnesses: [] }, NOTHING);
     assert.ok(said.includes(`5 leaves, signed ${words}; every entry is verified`), said);
   }
 });
@@ -55,10 +55,10 @@ test('what earlier processes have proven is said, in words and in JSON', async (
   for (const step of ['', 'polled']) {
     if (step !== '') await follower.poll();
     said = '';
-    sayState(terminal, false, follower, evidence);
+    sayState(terminal, false, { follower, witnesses: [] }, evidence);
     assert.ok(said.startsWith('✘ log.example/followed  proof: 2 bundles in DIR/evidence\n'), said);
     said = '';
-    sayState(terminal, true, follower, evidence);
+    sayState(terminal, true, { follower, witnesses: [] }, evidence);
     assert.equal((JSON.parse(said) as { evidence: unknown }).evidence, 2);
   }
 });

@@ -10,7 +10,7 @@ function position(
 ): LogPosition {
   const state = at && { range: { size: at[0] }, head: { size: at[1] } };
   const follower = { log: { origin }, state } as unknown as LogPosition['follower'];
-  return { follower, step: undefined, awaited: [], ...rest };
+  return { follower, step: undefined, awaited: [], witnesses: [], ...rest };
 }
 
 function said(...positions: readonly LogPosition[]): string {

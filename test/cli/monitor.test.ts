@@ -10,6 +10,7 @@ import { type Ran, runCli, startCli } from '../support/cli.ts';
 import { DISK_ORIGIN, newDiskLog, type ServedLog, serveDiskLog } from '../support/served-log.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { serveLoopback } from '../support/loopback-server.ts';
+import { SLOW } from '../support/slow.ts';
 import { until } from '../support/until.ts';
 
 interface Setup extends ServedLog {
@@ -242,6 +243,57 @@ test('a witness that has seen a larger head than the log shows is waited for, an
   assert.equal(asked[0], `/w/${originHashOf(DISK_ORIGIN)}/checkpoint`);
   const honest = await once('--witness', `w1=${at}`);
   assert.equal(honest.code, 0, honest.out);
+  assert.match(honest.out, /^✔ log\.example\/disk {2}1 of 1 witness has shown a head of it$/m);
+});
+
+test('a witness at a URL that has none is said in each pass, and once by a service, and is no alert', async (t) => {
+  const { once, url, cwd } = await setUp(t, 5);
+  // As a witness: what it has cosigned, and nothing elsewhere.
+  const head = Buffer.from(await (await fetch(`${url}/checkpoint`)).arrayBuffer());
+  let hasForgotten = false;
+  const witness = await serveLoopback(t, (request, response) => {
+    const isThere = request.url === `/${originHashOf(DISK_ORIGIN)}/checkpoint` && !hasForgotten;
+    response.writeHead(isThere ? 200 : 404).end(isThere ? head : undefined);
+  });
+  const typo = `${witness}/typo`;
+  const witnesses = ['--witness', `x1=${url}`, '--witness', `w1=${witness}`, '--witness', `x2=${typo}`];
+  for (let pass = 0; pass < 2; pass++) {
+    const { code, out, err } = await once(...witnesses);
+    assert.deepEqual([code, err], [0, ''], out);
+    const [, ...words] = out.trimEnd().split('\n');
+    assert.deepEqual(words, [
+      '– log.example/disk  1 of 3 witnesses has shown a head of it' +
+        `; nothing is compared with x1, which has shown none: is ${url} its monitoring prefix?` +
+        `; nothing is compared with x2, which has shown none: is ${typo} its monitoring prefix?`,
+    ]);
+  }
+  const [state] = linesOf((await once(...witnesses, '--json')).out);
+  assert.deepEqual(state?.['witnesses'], { configured: 3, shown: 1, none: ['x1', 'x2'] });
+
+  const service = 'monitor --data m --trust log.json --interval 100ms --metrics 127.0.0.1:0 --json'.split(
+    ' ',
+  );
+  const monitor = startCli(t, [...service, ...witnesses], { cwd });
+  const [, metrics] = await monitor.waitFor('err', /metrics at (\S+)/);
+  await monitor.waitFor('err', /x2, which/);
+  hasForgotten = true;
+  await monitor.waitFor('out', /"code":"forgotten"/);
+  const text = await (await fetch(metrics!)).text();
+  for (const [name, source, value] of [
+    ['x1', url, 0],
+    ['w1', witness, 1],
+    ['x2', typo, 0],
+  ] as const) {
+    const labels = `origin="${DISK_ORIGIN}",witness="${name}",source="${source}"`;
+    assert.ok(text.includes(`\nnewel_monitor_witness_shown{${labels}} ${value}\n`), text);
+  }
+  hasForgotten = false;
+  await monitor.waitFor('out', /"event":"cleared"/);
+  monitor.child.kill('SIGTERM');
+  const { code, out, err } = await monitor.ended;
+  assert.equal(code, 0, out);
+  assert.equal(err.match(/is \S+ its monitoring prefix\?/g)?.length, 2, err);
+  assert.match(err, /^newel: log\.example\/disk: nothing is compared with x2, which has shown none: is /m);
 });
 
 test('one pass that a signal ends says in one line what it had reached, and what it waited for', async (t) => {
@@ -302,7 +354,7 @@ test('as a service: an honest log under load raises nothing; metrics, gossip, an
   const [, metrics] = await monitor.waitFor('err', /metrics at (\S+)/);
   const [, heads] = await monitor.waitFor('err', /exchanging heads at (\S+)/);
   let added = 10;
-  const seconds = process.env['SLOW'] === '1' ? 600 : 3;
+  const seconds = SLOW ? 600 : 3;
   for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs;) {
     await Promise.all(Array.from({ length: 16 }, (_, i) => add(`under load ${added + i}`, token)));
     added += 16;
@@ -316,7 +368,12 @@ test('as a service: an honest log under load raises nothing; metrics, gossip, an
   const text = await read();
   assert.match(text, new RegExp(`^newel_monitor_tree_size\\{origin="${DISK_ORIGIN}"\\} ${added}$`, 'm'));
   assert.match(text, new RegExp(`^newel_monitor_evidence\\{origin="${DISK_ORIGIN}"\\} 0$`, 'm'));
-  assert.doesNotMatch(text, /newel_monitor_alert/);
+  assert.doesNotMatch(text, /newel_monitor_alert|newel_monitor_witness/);
+  assert.match(text, /^newel_monitor_info\{version="\d+\.\d+\.\d+[^"]*"\} 1$/m);
+  assert.match(text, /^process_resident_memory_bytes \d+$/m);
+  assert.match(text, /^nodejs_eventloop_lag_seconds \S+$/m);
+  const names = text.split('\n').flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []);
+  assert.equal(new Set(names).size, names.length, 'each family is there once');
   const newest = await fetch(`${heads!}/${originHashOf(DISK_ORIGIN)}`);
   assert.match(await newest.text(), new RegExp(`^${DISK_ORIGIN}\n\\d+\n`));
   monitor.child.kill('SIGTERM');
@@ -385,6 +442,8 @@ test('what is asked wrongly is said, and no folder of something else is taken', 
     [['--data', 'm', '--interval', 'often'], /--interval is not a time/],
     [['--data', 'm', '--interval', '10ms'], /--interval is not a time/],
     [['--data', 'm', '--witness', 'http://127.0.0.1:1'], /--witness is not like/],
+    [['--data', 'm', '--witness', 'a=http://x', '--witness', 'a=http://y'], /two --witness have one name/],
+    [['--data', 'm', '--witness', 'a=http://x', '--witness', 'b=http://x/'], /two --witness have one URL/],
     [['--data', 'm', '--webhook', 'secret'], /--webhook is not an http or https URL/],
     [['--data', 'm', '--metrics', '9090'], /--metrics is not HOST:PORT/],
   ] as const) {

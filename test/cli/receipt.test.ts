@@ -268,7 +268,7 @@ test('wrong usage of receipt exits with 2', async (t) => {
     [['upgrade', 'a.json', '--wait', '3601'], /--wait is whole seconds, 0 to 3600/],
     [['upgrade', 'a.json', '--wait', '1.5'], /--wait is whole seconds/],
     [['upgrade', 'a.json', '--level', 'x'], /--level is signed or witnessed/],
-    [['upgrade', 'a.json', '--level', 'signed'], /which log\?/],
+    [['upgrade', 'a.json', '--level', 'signed'], /no token for https:\/\/log\.example\/bank: /],
   ] as const) {
     const { code, out, err } = await newel(...args);
     assert.deepEqual([code, out], [2, ''], args.join(' '));

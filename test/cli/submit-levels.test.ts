@@ -147,9 +147,9 @@ test('of several, each has its own level, and reasons are said once', async (t) 
 
 test('a policy of one’s own that is stricter than the log’s is what counts', async (t) => {
   const receipt = await receiptOf('one', [a, b]);
-  const { cwd, submit } = await setUp(t, ['one'], () => [201, { ...receipt, level: 'witnessed' }]);
+  const { cwd, log, submit } = await setUp(t, ['one'], () => [201, { ...receipt, level: 'witnessed' }]);
   await writeFile(join(cwd, 'strict.json'), JSON.stringify(witnessedTrust('group q all a b c\nquorum q\n')));
-  const { code, err } = await submit('--trust', 'strict.json');
+  const { code, err } = await submit('--trust', 'strict.json', '--url', log.url);
   assert.equal(code, 4);
   assert.match(
     err,

@@ -303,7 +303,7 @@ test('a failure in service ends it, and what is beside it is closed first', asyn
         store.commit({ puts: [{ key: recordKey(hashOrigin(bank.origin)), value: new Uint8Array(9) }] });
       return Promise.resolve({
         addRoutes: (app) => void app.get('/v1/more', (c) => c.text('more')),
-        onSignal: ({ event }) => void signals.push(event),
+        onCosigned: (origin) => void signals.push(origin),
         close: async () => {
           await store.getMany([Uint8Array.of(0x30)]);
           signals.push('closed');
@@ -317,7 +317,7 @@ test('a failure in service ends it, and what is beside it is closed first', asyn
   await spoil();
   assert.equal((await post(url, bank.body(5, 6))).status, 503);
   assert.equal(await service.ended, 'failed');
-  assert.deepEqual(signals, ['cosigned', 'fatal', 'closed']);
+  assert.deepEqual(signals, [bank.origin, 'closed']);
   assert.match(written.join(''), /"code":"storage_failed".*the witness has stopped/);
   const again = await runCli(['witness', 'serve', '--data', 'w1', '--listen', '127.0.0.1:0'], { cwd });
   assert.equal(again.code, 1);

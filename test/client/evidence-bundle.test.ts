@@ -20,6 +20,7 @@ import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
 import { formatNote, MAX_NOTE_BYTES, parseNote } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { PlayedLog, playedWitness } from '../support/played-log.ts';
+import { SLOW } from '../support/slow.ts';
 
 const SEEN = [
   { source: 'https://a.example', timeMs: Date.UTC(2026, 10, 20, 12) },
@@ -221,7 +222,7 @@ describe('a fork', () => {
           NewelError,
         );
       }),
-      { numRuns: process.env['SLOW'] === '1' ? 20_000 : 200 },
+      { numRuns: SLOW ? 20_000 : 200 },
     );
   });
 

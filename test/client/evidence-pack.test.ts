@@ -25,9 +25,10 @@ import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { hasCode } from '../formats/cases.ts';
 import { FLAT, FULL } from '../support/event-requests.ts';
 import { AUDIENCE, makeMemoryPack, type MemoryPack, NONCE } from '../support/evidence.ts';
+import { SLOW } from '../support/slow.ts';
 import { makeTestReceipt } from '../support/test-receipt.ts';
 
-const FLIPS = Number(process.env['SLOW'] ? 20_000 : 500);
+const FLIPS = SLOW ? 20_000 : 500;
 const SEED = 20_261_121;
 
 let pack: MemoryPack;

@@ -13,9 +13,10 @@ import type { Receipt } from '../../src/client/receipt.ts';
 import { checkReceipt } from '../../src/client/report.ts';
 import { parseTrust } from '../../src/client/trust.ts';
 import { ed25519Signer, type Signer } from '../../src/formats/note.ts';
+import { SLOW } from '../support/slow.ts';
 import { makeTestReceipt, RECEIPT_ORIGIN, seedOf } from '../support/test-receipt.ts';
 
-const FLIPS = Number(process.env['SLOW'] ? 20_000 : 2000);
+const FLIPS = SLOW ? 20_000 : 2000;
 const SEED = 20_261_120;
 
 /** A key of the log that the trust file does not have, and two strangers. */

@@ -8,6 +8,7 @@ import { formatTimestampedSignature } from '../../src/formats/cosignature.ts';
 import type { NoteSignature } from '../../src/formats/note.ts';
 import { isQuorumMet, parsePolicy, type Policy } from '../../src/formats/tlog-policy.ts';
 import { formatVkey, KEY_TYPE, newVkey, type Vkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 
 const ORIGIN = 'log.example/bank';
 const own = newVkey(ORIGIN, KEY_TYPE.ed25519, new Uint8Array(32).fill(99));
@@ -135,7 +136,7 @@ describe('levelOf', () => {
         assert.equal(found.have === found.need, earliest !== undefined);
         assert.ok(found.have >= 0 && found.have <= found.need);
       }),
-      { numRuns: process.env['SLOW'] ? 5000 : 300 },
+      { numRuns: SLOW ? 5000 : 300 },
     );
   });
 });

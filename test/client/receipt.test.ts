@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { formatReceipt, isEventId, parseReceipt, type Receipt } from '../../src/client/receipt.ts';
 import { NewelError } from '../../src/errors.ts';
 import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
+import { SLOW } from '../support/slow.ts';
 import { makeTestReceipt } from '../support/test-receipt.ts';
 
 const { receipt } = makeTestReceipt();
@@ -132,7 +133,7 @@ describe('parseReceipt', () => {
   });
 
   test('never throws anything but a NewelError, whatever it is given', () => {
-    const runs = process.env['SLOW'] ? 5000 : 300;
+    const runs = SLOW ? 5000 : 300;
     const changed = fc.tuple(fc.constantFrom(...Object.keys(receipt)), fc.jsonValue());
     const inputs = fc.oneof(
       fc.jsonValue(),

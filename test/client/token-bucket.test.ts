@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TokenBucket } from '../../src/client/token-bucket.ts';
+import { SLOW } from '../support/slow.ts';
 
 test('so many at once, then one every so often, and a rest fills it no further than full', () => {
   const bucket = new TokenBucket({ burst: 3, everyMs: 250 });
@@ -42,6 +43,6 @@ test('takes what a bucket does whose tokens are counted one by one', () => {
         }
       },
     ),
-    { numRuns: process.env['SLOW'] ? 5000 : 200 },
+    { numRuns: SLOW ? 5000 : 200 },
   );
 });

@@ -14,6 +14,7 @@ import { formatNote, parseNote } from '../../src/formats/note.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/formats/tlog-proof.ts';
 import { PlayedLog, playedWitness } from '../support/played-log.ts';
+import { SLOW } from '../support/slow.ts';
 import { makeTestReceipt } from '../support/test-receipt.ts';
 import {
   cosign,
@@ -154,7 +155,7 @@ describe('a proof', () => {
         .tuple(fc.constantFrom('any', 'all', '2'), fc.constantFrom('any', 'all'))
         .map(([x, q]) => `group x ${x} a b c\ngroup q ${q} x d\nquorum q\n`),
     );
-    const runs = { numRuns: process.env['SLOW'] === '1' ? 1000 : 50 };
+    const runs = { numRuns: SLOW ? 1000 : 50 };
     const property = fc.asyncProperty(cosigned, rest, async (by, text) => {
       const trust = trustOf(text, ['a', 'b', 'c', 'd']);
       const receipt = await cosign(made, by);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { GrowingBytes } from '../../src/core/growing-bytes.ts';
+import { SLOW } from '../support/slow.ts';
 
 test('what was added comes back, however it was cut, and no more than twice of it is held', () => {
   const pieces = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 40 });
@@ -22,7 +23,7 @@ test('what was added comes back, however it was cut, and no more than twice of i
       assert.equal(taken.buffer.byteLength, whole.length);
       assert.deepEqual([growing.length, growing.heldBytes], [0, 0]);
     }),
-    { numRuns: process.env['SLOW'] === '1' ? 5000 : 200 },
+    { numRuns: SLOW ? 5000 : 200 },
   );
 });
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { assertSize, bitLength, half, isSize, splitPoint, trailingZeros } from '../../src/core/int.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 100_000 : 2_000;
+const numRuns = SLOW ? 100_000 : 2_000;
 const MAX = Number.MAX_SAFE_INTEGER;
 
 /** Any size, and those where 32-bit arithmetic and doubles go wrong. */

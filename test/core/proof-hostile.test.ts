@@ -5,9 +5,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NewelError, RootMismatchError } from '../../src/errors.ts';
 import { rootFromInclusion, verifyConsistency, verifyInclusion } from '../../src/core/proof.ts';
+import { SLOW } from '../support/slow.ts';
 import { tree130 as tree } from '../support/small-trees.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 1_000;
+const numRuns = SLOW ? 50_000 : 1_000;
 
 type AnyFunction = (...args: unknown[]) => unknown;
 

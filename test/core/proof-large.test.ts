@@ -16,9 +16,9 @@ import {
 } from '../../src/core/proof.ts';
 import { assertReadOnce, refused, withByte } from '../support/proof-checks.ts';
 import { ReferenceTree } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { countingReader } from '../support/small-trees.ts';
 
-const SLOW = Boolean(process.env['SLOW']);
 const numRuns = SLOW ? 5_000 : 80;
 const MAX = Number.MAX_SAFE_INTEGER;
 

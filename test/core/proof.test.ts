@@ -12,9 +12,9 @@ import {
 } from '../../src/core/proof.ts';
 import { accepts, assertReadOnce, refused, withByte } from '../support/proof-checks.ts';
 import { ReferenceTree } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { countingReader, SIZES, tree130 as tree } from '../support/small-trees.ts';
 
-const SLOW = Boolean(process.env['SLOW']);
 const leafHash = (index: number): Uint8Array => tree.node({ level: 0, index });
 
 /** `proof` with one hash left out, put in twice, put in from elsewhere, or with two hashes changed over. */

@@ -5,9 +5,10 @@ import { EMPTY_ROOT } from '../../src/core/hash.ts';
 import { CompactRange } from '../../src/core/range.ts';
 import { nodesOf } from '../../src/core/tree.ts';
 import { ReferenceTree, referenceLeafHash } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { SIZES, tree130 } from '../support/small-trees.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 100;
+const numRuns = SLOW ? 5_000 : 100;
 
 const leafHash = (index: number): Uint8Array => tree130.node({ level: 0, index });
 const resume = (size: number, tree = tree130): CompactRange =>

@@ -14,10 +14,11 @@ import {
 import type { Range } from '../../src/core/tree.ts';
 import { accepts, assertReadOnce, refused, withByte } from '../support/proof-checks.ts';
 import { ReferenceTree } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { countingReader, tree130 as tree } from '../support/small-trees.ts';
 import { readVectors, type VectorFile } from '../support/vectors.ts';
 
-const SIZES = process.env['SLOW'] ? 70 : 34;
+const SIZES = SLOW ? 70 : 34;
 const leafHash = (index: number): Uint8Array => tree.node({ level: 0, index });
 
 /** Every subtree of the tree of `size` leaves, by the definition: a power of two that holds it divides its start. */
@@ -177,7 +178,7 @@ test('subtrees of trees of any size', async () => {
       const path = await proveSubtreeInclusion(end - 1, start, end, large.read);
       verifySubtreeInclusion(end - 1, start, end, large.node({ level: 0, index: end - 1 }), path, hash);
     }),
-    { numRuns: process.env['SLOW'] ? 2000 : 60 },
+    { numRuns: SLOW ? 2000 : 60 },
   );
 });
 

@@ -21,8 +21,9 @@ import {
 } from '../../src/core/tile.ts';
 import { nodesOf, readRoot } from '../../src/core/tree.ts';
 import { ReferenceTree, referenceLeafHash } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 2_000 : 60;
+const numRuns = SLOW ? 2_000 : 60;
 const LEAVES = 70_000;
 
 /** Sizes at the borders of tiles of levels 0, 1 and 2. */

@@ -5,9 +5,10 @@ import fc from 'fast-check';
 import { EMPTY_ROOT } from '../../src/core/hash.ts';
 import { foldNodes, hashRanges, nodesOf, type Range, readRoot } from '../../src/core/tree.ts';
 import { memoryHashReader, ReferenceTree, referenceLeafHash } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { countingReader, isSubtree, SIZES, tree130 } from '../support/small-trees.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 const MAX = Number.MAX_SAFE_INTEGER;
 
 /** Subtrees as large as they get: [multiple · 2^k, … + length), length ≤ 2^k. */

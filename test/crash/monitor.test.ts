@@ -19,9 +19,10 @@ import { type FollowedState, readState } from '../../src/monitor/followed-state.
 import { openLevelStore } from '../../src/storage/level.ts';
 import { startCli } from '../support/cli.ts';
 import { FollowedTestLog, followedVkey, trustOfFollowed } from '../support/followed-log.ts';
+import { SLOW } from '../support/slow.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const ROUNDS = process.env['SLOW'] === '1' ? 200 : 8;
+const ROUNDS = SLOW ? 200 : 8;
 /** A bundle takes so long that a kill meets the middle of a catch-up. */
 const BUNDLE_MS = 50;
 

@@ -19,11 +19,12 @@ import { parseVkey } from '../../src/formats/vkey.ts';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { hashOrigin } from '../../src/witness/witness-rows.ts';
 import { runCli, startCli } from '../support/cli.ts';
+import { SLOW } from '../support/slow.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { timeOf } from '../support/test-witness.ts';
 import { WitnessedLog } from '../support/witnessed-log.ts';
 
-const ROUNDS = process.env['SLOW'] ? 200 : 12;
+const ROUNDS = SLOW ? 200 : 12;
 const LEAVES = 4096;
 /** Of each log at a time. */
 const CONNECTIONS = 3;

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { findCardNumbers, isCardName, isCardNumber, isIdentifierName } from '../../src/event/card-number.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 1000;
+const numRuns = SLOW ? 20_000 : 1000;
 
 /** Numbers that issuers and payment processors publish for tests. */
 const TEST_NUMBERS: readonly string[] = [

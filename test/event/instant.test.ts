@@ -10,8 +10,9 @@ import {
   timeUnitOf,
 } from '../../src/event/instant.ts';
 import { TEXT_FORMS } from '../../src/event/text-form.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 const timesMs = fc.integer({ min: 0, max: MAX_TIME_MS });
 
 test('a time is as long as the digits that it lacks', () => {

@@ -15,9 +15,10 @@ import { eventJsonSchema } from '../../src/event/json-schema.ts';
 import { parseEvent } from '../../src/event/parse-event.ts';
 import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
 import { canonicalEvents, flatEvents, readExample, readExamples } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 
 const FILE = new URL('../../spec/event.schema.json', import.meta.url);
-const numRuns = process.env['SLOW'] ? 5000 : 300;
+const numRuns = SLOW ? 5000 : 300;
 
 if (process.env['UPDATE_SPEC']) {
   const text = JSON.stringify(eventJsonSchema());

@@ -7,8 +7,9 @@ import { commitmentOf, EVENT_LEAF_BYTES, formatEventLeaf, parseLeaf } from '../.
 import { NewelError } from '../../src/errors.ts';
 import { formatCbor } from '../../src/formats/cbor.ts';
 import { fromHex, hasCode, runCases, toHex } from '../formats/cases.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 1000;
+const numRuns = SLOW ? 50_000 : 1000;
 
 runCases<{ leaf: string }>('leaf/parse.json', ({ leaf }) => {
   const parsed = parseLeaf(fromHex(leaf));

@@ -21,8 +21,9 @@ import { formatCbor } from '../../src/formats/cbor.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
 import { hasCode, runCases } from '../formats/cases.ts';
 import { canonicalEvents, EXAMPLES, flatEvents, readExamples } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 300;
+const numRuns = SLOW ? 5000 : 300;
 const DEFAULTS = { source: 'https://app.example/', fallbackId: 'e-0' };
 
 /** The breaches of each event, and the state at the end. */

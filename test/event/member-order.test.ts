@@ -11,8 +11,9 @@ import { isJsonObject, type JsonObject, parseJson } from '../../src/formats/json
 import { digestOf, encodeDisclosure } from '../../src/formats/sd-jwt.ts';
 import { processPayload } from '../../src/formats/sd-jwt-verify.ts';
 import { canonicalEvents, flatEvents, readExamples } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 200;
+const numRuns = SLOW ? 5000 : 200;
 
 function canonical(sent: JsonObject): EventMembers {
   return parseEvent(sent, { source: 'app', fallbackId: 'e-0' }).event;

@@ -8,8 +8,9 @@ import { type EventDefaults, MAX_FAULTS, parseEvent } from '../../src/event/pars
 import { type JsonObject, type JsonValue, parseJson } from '../../src/formats/json.ts';
 import { hasCode, runCases } from '../formats/cases.ts';
 import { canonicalEvents, EXAMPLES, flatEvents, readExample, readExamples } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 200;
+const numRuns = SLOW ? 5000 : 200;
 
 const DEFAULTS: EventDefaults = { source: 'https://app.example/', fallbackId: 'e-0' };
 

@@ -16,11 +16,12 @@ import type { JsonObject, JsonValue } from '../../src/formats/json.ts';
 import { newToken } from '../../src/access/token.ts';
 import { canaryEvent, CanaryMaker, EVENT_TYPES } from '../support/canary-events.ts';
 import { canonicalEvents, flatEvents, readExamples } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 import { spentCpuMs } from '../support/spent-cpu.ts';
 import { readVectors } from '../support/vectors.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 1000;
-const manyRuns = process.env['SLOW'] ? 200_000 : 10_000;
+const numRuns = SLOW ? 20_000 : 1000;
+const manyRuns = SLOW ? 200_000 : 10_000;
 
 interface Case {
   readonly desc: string;

@@ -14,8 +14,9 @@ import {
 } from '../../src/event/sequence.ts';
 import { type CborMap, type CborValue, formatCbor } from '../../src/formats/cbor.ts';
 import { hasCode, runCases } from '../formats/cases.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 300;
+const numRuns = SLOW ? 5000 : 300;
 
 interface Run {
   findings: (SequenceFinding | null)[];

@@ -19,8 +19,9 @@ import { digestOf, encodeDisclosure, formatDisclosure } from '../../src/formats/
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { fromHex, runCases, toHex } from '../formats/cases.ts';
 import { canonicalEvents, flatEvents, readExample } from '../support/events.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 200;
+const numRuns = SLOW ? 5000 : 200;
 
 const OPEN: OpenClaims = {
   iss: 'https://log.example/bank',

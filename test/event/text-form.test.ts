@@ -3,8 +3,9 @@ import { isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TEXT_FORMS, type TextFormName } from '../../src/event/text-form.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 2000;
+const numRuns = SLOW ? 50_000 : 2000;
 
 const FORMS = Object.fromEntries(
   Object.entries(TEXT_FORMS).map(([name, { pattern }]) => [name, new RegExp(pattern, 'u')]),

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatBase64Url, parseBase64Url } from '../../src/formats/base64url.ts';
+import { SLOW } from '../support/slow.ts';
 import { hasCode, runCases, toHex } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 
 runCases<{ text: string }>('base64url/parse.json', ({ text }) => {
   const bytes = parseBase64Url(text, 'text');

@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { decode, encode, rfc8949EncodeOptions, Tagged } from 'cborg';
 import fc from 'fast-check';
 import { type CborMap, CborTagged, type CborValue, formatCbor, parseCbor } from '../../src/formats/cbor.ts';
+import { SLOW } from '../support/slow.ts';
 import { spentCpuMs } from '../support/spent-cpu.ts';
 import { fromHex, hasCode, readCases, runCases, toHex } from './cases.ts';
 import { allMutationsOf, assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 
 /** A value as the vectors spell it: bytes, maps and tags are objects with one or two members. */
 function spell(value: CborValue): unknown {

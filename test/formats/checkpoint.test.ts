@@ -11,10 +11,11 @@ import {
 import { nobleEd25519 } from '../../src/formats/ed25519.ts';
 import { ed25519Signer, ed25519Verifier, signNote, type Verifier } from '../../src/formats/note.ts';
 import { formatKeyId, KEY_TYPE, newVkey, parseVkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, hasCode, runCases, toHex } from './cases.ts';
 import { allMutationsOf, assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 
 runCases<{ text: string }>('checkpoint/parse.json', ({ text }) => {
   const checkpoint = parseCheckpoint(text);

@@ -22,10 +22,11 @@ import {
 } from '../../src/formats/note.ts';
 import { encodeUtf8 } from '../../src/formats/text.ts';
 import { formatKeyId, KEY_TYPE, newVkey, parseVkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, fromHex, hasCode, readCases, runCases, toHex } from './cases.ts';
 import { assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 const mldsa44 = nobleMldsa44;
 const NAME = 'witness.example/w1';
 const TEXT = `log.example/newel\n1\n${Buffer.alloc(32, 5).toString('base64')}\n`;

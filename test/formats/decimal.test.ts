@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isDecimal, parseDecimal } from '../../src/formats/decimal.ts';
+import { SLOW } from '../support/slow.ts';
 import { hasCode, readCases, runCases } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 100_000 : 1_000;
+const numRuns = SLOW ? 100_000 : 1_000;
 
 runCases<{ text: string }>('decimal/parse.json', ({ text }) => {
   const number = parseDecimal(text, 'size');

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { type Ed25519, isAcceptableKey, nobleEd25519 } from '../../src/formats/ed25519.ts';
+import { SLOW } from '../support/slow.ts';
 import { readVectors } from '../support/vectors.ts';
 import { fromHex, readCases, runCases, toHex } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 500 : 20;
+const numRuns = SLOW ? 500 : 20;
 const implementations: readonly [string, Ed25519][] = [
   ['noble', nobleEd25519],
   ['node:crypto', nodeEd25519],
@@ -107,7 +108,7 @@ test('both make the same keys and signatures, and verify each other’s', () => 
 test('both say false, and nothing else, to a signature with any bit changed', () => {
   const { publicKey, message, signature } = readCases<Signed>('ed25519/verify.json')[0]!;
   const bytes = fromHex(signature);
-  for (let at = 0; at < bytes.length; at += process.env['SLOW'] ? 1 : 5) {
+  for (let at = 0; at < bytes.length; at += SLOW ? 1 : 5) {
     const changed = bytes.with(at, bytes[at]! ^ 0x10);
     for (const [name, ed25519] of implementations) {
       assert.equal(

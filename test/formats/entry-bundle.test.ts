@@ -7,10 +7,11 @@ import {
   MAX_ENTRY_BYTES,
   parseEntries,
 } from '../../src/formats/entry-bundle.ts';
+import { SLOW } from '../support/slow.ts';
 import { fromHex, hasCode, runCases, toHex } from './cases.ts';
 import { assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 
 runCases<{ bundle: string; width: number }>('entry-bundle/parse.json', ({ bundle, width }) => {
   const entries = parseEntries(fromHex(bundle), width);

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatHex, parseHex } from '../../src/formats/hex.ts';
+import { SLOW } from '../support/slow.ts';
 import { hasCode } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 300;
+const numRuns = SLOW ? 20_000 : 300;
 
 test('writes what Node writes, and reads it back', () => {
   fc.assert(

@@ -8,9 +8,10 @@ import {
   parseJson,
   setMember,
 } from '../../src/formats/json.ts';
+import { SLOW } from '../support/slow.ts';
 import { hasCode, readCases, runCases } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 1_000;
+const numRuns = SLOW ? 50_000 : 1_000;
 
 runCases<{ text: string }>('json/parse.json', ({ text }) => parseJson(text));
 

@@ -16,10 +16,11 @@ import {
   type Verifier,
 } from '../../src/formats/note.ts';
 import { formatKeyId, KEY_TYPE, newVkey, parseSkey, parseVkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, hasCode, readCases, runCases } from './cases.ts';
 import { assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 
 interface OpenCase {
   readonly note?: string;

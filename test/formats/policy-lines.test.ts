@@ -13,6 +13,7 @@ import { isQuorumMet, type Policy, witnessOf } from '../../src/formats/tlog-poli
 import { parseTlogProof } from '../../src/formats/tlog-proof.ts';
 import { trimLines } from '../../src/client/trim-lines.ts';
 import { parseTrust, type Trust } from '../../src/client/trust.ts';
+import { SLOW } from '../support/slow.ts';
 import { makeTestReceipt, RECEIPT_ORIGIN } from '../support/test-receipt.ts';
 import {
   cosign,
@@ -132,7 +133,7 @@ test('what is left meets every policy that the whole met, with no line to spare'
       if (!isMet(left)) return assert.equal(left.length, cosigned.length + 1);
       for (const line of left.slice(1)) assert.ok(!isMet(left.filter((other) => other !== line)));
     }),
-    { numRuns: process.env['SLOW'] === '1' ? 1000 : 60 },
+    { numRuns: SLOW ? 1000 : 60 },
   );
 });
 

@@ -6,9 +6,10 @@ import { presentSdJwt } from '../../src/formats/sd-jwt-present.ts';
 import { type ClaimPath, processPayload } from '../../src/formats/sd-jwt-verify.ts';
 import { parseSdJwt } from '../../src/formats/sd-jwt.ts';
 import { issueSdJwt } from '../support/sd-jwt-issuer.ts';
+import { SLOW } from '../support/slow.ts';
 import { hasCode, runCases } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 10_000 : 300;
+const numRuns = SLOW ? 10_000 : 300;
 
 const samePath = (a: ClaimPath, b: ClaimPath): boolean => JSON.stringify(a) === JSON.stringify(b);
 

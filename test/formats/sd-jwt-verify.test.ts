@@ -20,10 +20,11 @@ import {
   signingInputOf,
 } from '../../src/formats/sd-jwt.ts';
 import { issueSdJwt, issuerJwk, signSdJwt } from '../support/sd-jwt-issuer.ts';
+import { SLOW } from '../support/slow.ts';
 import { spentCpuMs } from '../support/spent-cpu.ts';
 import { hasCode, readCases, runCases } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 10_000 : 300;
+const numRuns = SLOW ? 10_000 : 300;
 
 const HEADER = '{"alg":"Ed25519"}';
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeUtf8, encodeUtf8, hasControlCharacter, isWellFormed } from '../../src/formats/text.ts';
+import { SLOW } from '../support/slow.ts';
 import { fromHex, hasCode } from './cases.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 1_000;
+const numRuns = SLOW ? 50_000 : 1_000;
 
 test('what encodes decodes to the same text, a byte order mark included', () => {
   fc.assert(

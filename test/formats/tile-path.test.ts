@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatTilePath, parseTilePath, type TilePath } from '../../src/formats/tile-path.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, runCases } from './cases.ts';
 import { allMutationsOf, assertStrict } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 50_000 : 1_000;
+const numRuns = SLOW ? 50_000 : 1_000;
 
 runCases<{ path: string }>('tile-path/parse.json', ({ path }) => {
   const parsed = parseTilePath(path);

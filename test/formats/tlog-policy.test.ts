@@ -16,10 +16,11 @@ import {
   witnessOf,
 } from '../../src/formats/tlog-policy.ts';
 import { formatVkey, KEY_TYPE, newVkey, type Vkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, hasCode, runCases, toHex } from './cases.ts';
 import { mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 
 const plainKeyed = <K extends PolicyLog>({ vkey, ...rest }: K): object => ({
   ...rest,

@@ -12,10 +12,11 @@ import {
   parseTlogProof,
 } from '../../src/formats/tlog-proof.ts';
 import { parseVkey } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, fromHex, hasCode, readCases, runCases, toHex } from './cases.ts';
 import { assertStrict, mutationsOf } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 
 interface ProofCase {
   readonly proof?: string;

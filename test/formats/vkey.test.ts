@@ -14,10 +14,11 @@ import {
   parseSkey,
   parseVkey,
 } from '../../src/formats/vkey.ts';
+import { SLOW } from '../support/slow.ts';
 import { bytesOf, fromHex, hasCode, readCases, runCases, toHex } from './cases.ts';
 import { allMutationsOf, assertStrict } from './mutations.ts';
 
-const numRuns = process.env['SLOW'] ? 5_000 : 200;
+const numRuns = SLOW ? 5_000 : 200;
 const EXAMPLE = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
 
 runCases<{ vkey: string }>('vkey/parse.json', ({ vkey }) => {
@@ -118,7 +119,7 @@ test('signer keys of every type read back, and not with any character changed', 
       const changed = skey.slice(0, i) + char + skey.slice(i + 1);
       if (changed !== skey) assert.throws(() => parseSkey(changed, arithmetic), hasCode('malformed'));
     }),
-    { numRuns: process.env['SLOW'] ? 300 : 30 },
+    { numRuns: SLOW ? 300 : 30 },
   );
 });
 

@@ -12,6 +12,7 @@ import { POOL_LIMITS } from '../../src/log/limits.ts';
 import type { Batch, Store } from '../../src/storage/store.ts';
 import { exchange, openSocket as open, parseResponse } from '../support/http-target.ts';
 import { described } from '../support/openapi.ts';
+import { SLOW } from '../support/slow.ts';
 import type { TestLogOptions } from '../support/test-log.ts';
 import { bearer, openTestSite, type TestSite } from '../support/test-site.ts';
 import { until } from '../support/until.ts';
@@ -72,7 +73,7 @@ test('what goes in comes out of the tree, whatever its bytes', async () => {
       entries[index] = bodies[i]!;
     }
   });
-  await fc.assert(property, { numRuns: process.env['SLOW'] ? 100 : 15 });
+  await fc.assert(property, { numRuns: SLOW ? 100 : 15 });
   assert.equal(entries.length, log.log.revealed.size);
   for (let first = 0; first < entries.length; first += 256) {
     const width = Math.min(256, entries.length - first);

@@ -5,8 +5,9 @@ import { NewelError } from '../../src/errors.ts';
 import { parseJson } from '../../src/formats/json.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { JsonItems } from '../../src/http/json-items.ts';
+import { SLOW } from '../support/slow.ts';
 
-const NUM_RUNS = process.env['SLOW'] ? 20_000 : 600;
+const NUM_RUNS = SLOW ? 20_000 : 600;
 const MAX = 4096;
 
 interface Found {

@@ -35,6 +35,25 @@ test('metrics are for an admin, also while the log only reads', async () => {
   }
 });
 
+test('who asks while a text is made is given the same', async () => {
+  const { site, write, test: log } = await openTestSite();
+  let reads = 0;
+  let end: (text: string) => void = () => assert.fail('nothing was read');
+  const readMetrics = (): Promise<string> => {
+    reads += 1;
+    return new Promise((resolve) => {
+      end = resolve;
+    });
+  };
+  const app = createApp(site, { ...write, readMetrics });
+  const asked = [1, 2, 3].map(async () => app.request('/metrics', { headers: bearer('admin') }));
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  end('newel_x 1\n');
+  for (const answer of await Promise.all(asked)) assert.equal(await answer.text(), 'newel_x 1\n');
+  assert.equal(reads, 1);
+  await log.log.close();
+});
+
 test('a site without metrics has no such route', async () => {
   const { site, write, test: log } = await openTestSite();
   const { readMetrics: _, ...bare } = write;

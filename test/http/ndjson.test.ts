@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { NdjsonLines } from '../../src/http/ndjson.ts';
 import type { Element, Splitter } from '../../src/http/splitter.ts';
+import { SLOW } from '../support/slow.ts';
 
-const NUM_RUNS = process.env['SLOW'] ? 5000 : 300;
+const NUM_RUNS = SLOW ? 5000 : 300;
 const MAX = 16;
 
 /** What comes of a body that arrives in these pieces: texts of events, codes of what stands in the place of one. */

@@ -6,11 +6,12 @@ import { verifyConsistency, verifyInclusion } from '../../src/core/proof.ts';
 import { parseBase64 } from '../../src/formats/base64.ts';
 import { formatHex } from '../../src/formats/hex.ts';
 import { ReferenceTree } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { testEntry } from '../support/test-log.ts';
 import { openTestSite } from '../support/test-site.ts';
 
 const SIZE = 600;
-const numRuns = process.env['SLOW'] ? 2000 : 60;
+const numRuns = SLOW ? 2000 : 60;
 
 interface Inclusion {
   readonly leaf_index: number;

@@ -9,6 +9,7 @@ import { formatTilePath, parseTilePath } from '../../src/formats/tile-path.ts';
 import { createPublicApp } from '../../src/http/app.ts';
 import { pathOf } from '../../src/http/target.ts';
 import { ReferenceTree } from '../support/reference-tree.ts';
+import { SLOW } from '../support/slow.ts';
 import { testEntry } from '../support/test-log.ts';
 import { bearer, openTestSite } from '../support/test-site.ts';
 
@@ -86,7 +87,7 @@ test('a path with any one character changed, added or removed is answered for wh
     else assert.equal(response.status, 404, target);
     if (response.status === 404) assert.equal(response.headers.get('Cache-Control'), 'no-store');
   });
-  await fc.assert(property, { numRuns: process.env['SLOW'] ? 20_000 : 500 });
+  await fc.assert(property, { numRuns: SLOW ? 20_000 : 500 });
   await log.log.close();
 });
 

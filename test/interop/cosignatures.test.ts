@@ -37,6 +37,7 @@ import {
 import { formatVkey, KEY_TYPE, newVkey, parseVkey } from '../../src/formats/vkey.ts';
 import { nobleEd25519 } from '../../src/formats/ed25519.ts';
 import { bytesOf, hasCode, readCases } from '../formats/cases.ts';
+import { SLOW } from '../support/slow.ts';
 import { buildGoProgram, type GoProgram, whyNoGo, writeJson } from './go-program.ts';
 
 const TIME_S = 1_763_629_208;
@@ -247,7 +248,7 @@ async function comparePolicies(t: TestContext, go: GoProgram): Promise<void> {
     );
     const notes = await notesOf(witnesses);
     const verified = verify(notes, witnesses);
-    const quorums = fc.sample(quorumLines(witnesses.length), process.env['SLOW'] ? 300 : 30);
+    const quorums = fc.sample(quorumLines(witnesses.length), SLOW ? 300 : 30);
     const cases = quorums.map((lines) => ({ policy: policyOf(witnesses, lines), notes }));
     const verdicts = await judge(t, cases);
     let met = 0;

@@ -18,9 +18,10 @@ import {
 import { KEEP_ONE_EVERY_MS as MINUTE_MS } from '../../src/log/limits.ts';
 import { checkpointKey, slotKey, witnessedKey } from '../../src/storage/keys.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
+import { SLOW } from '../support/slow.ts';
 import { TEST_TIME_MS } from '../support/test-log.ts';
 
-const NUM_RUNS = process.env['SLOW'] === '1' ? 2000 : 100;
+const NUM_RUNS = SLOW ? 2000 : 100;
 const POLICY = new Uint8Array(8).fill(1);
 const OTHER_POLICY = new Uint8Array(8).fill(2);
 const EMPTY = new Uint8Array();

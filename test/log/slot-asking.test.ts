@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { Publication } from '../../src/log/kept.ts';
 import { SlotAsking } from '../../src/log/slot-asking.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { SLOW } from '../support/slow.ts';
 
 const INTERVAL_MS = 250;
 /** How soon an unmet head is asked for again where the interval is shorter. */
@@ -283,6 +284,6 @@ test('whatever comes when: one asking at a time, never too soon, of the newest h
       assert.ok(offered === 0 || slot.met.has(offered), 'the newest is met in the end');
       assert.equal(slot.open, 0);
     }),
-    { numRuns: process.env['SLOW'] === '1' ? 3000 : 150 },
+    { numRuns: SLOW ? 3000 : 150 },
   );
 });

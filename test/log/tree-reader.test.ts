@@ -6,6 +6,7 @@ import { formatEntries } from '../../src/formats/entry-bundle.ts';
 import type { LogSignal } from '../../src/log/signals.ts';
 import { entriesKey, leafKey } from '../../src/storage/keys.ts';
 import type { Scan, Store } from '../../src/storage/store.ts';
+import { SLOW } from '../support/slow.ts';
 import { openTestLog, type TestLog, testEntry } from '../support/test-log.ts';
 
 interface Watched {
@@ -62,7 +63,7 @@ test('any entries are read, wherever runs and bundles begin', async () => {
   await check(0, SIZE);
   const ranges = fc.tuple(fc.nat({ max: SIZE - 1 }), fc.integer({ min: 1, max: SIZE }));
   const property = fc.asyncProperty(ranges, ([first, count]) => check(first, Math.min(count, SIZE - first)));
-  await fc.assert(property, { numRuns: process.env['SLOW'] ? 1000 : 50 });
+  await fc.assert(property, { numRuns: SLOW ? 1000 : 50 });
   assert.deepEqual(await log.log.readEntries(3, 0), []);
   // The same once the full bundles are in memory.
   await log.log.readBundle(0, 256);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Alert, type AlertCode, Alerts, type AlertSubject } from '../../src/monitor/alerts.ts';
+import { SLOW } from '../support/slow.ts';
 
 const A = 'log.example/a';
 const B = 'log.example/b';
@@ -186,6 +187,6 @@ test('whatever checks find: told in turn, beginning and end, and standing is wha
         raised,
       );
     }),
-    { numRuns: process.env['SLOW'] === '1' ? 5_000 : 200 },
+    { numRuns: SLOW ? 5_000 : 200 },
   );
 });

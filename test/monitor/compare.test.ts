@@ -9,6 +9,7 @@ import { NewelError } from '../../src/errors.ts';
 import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
 import { compareHeads, type Comparison, findRollback, type HeadSeen } from '../../src/monitor/compare.ts';
 import { type HeadOptions, PlayedLog, playedWitness } from '../support/played-log.ts';
+import { SLOW } from '../support/slow.ts';
 
 const WITNESS = playedWitness('witness.example/w1');
 const trust = parseTrust(new PlayedLog().trustFile([WITNESS]), { mldsa44: nobleMldsa44 });
@@ -69,7 +70,7 @@ test('heads of two trees are told apart wherever one has the tiles of the larger
         );
       },
     ),
-    { numRuns: process.env['SLOW'] === '1' ? 1000 : 40 },
+    { numRuns: SLOW ? 1000 : 40 },
   );
 });
 
@@ -170,6 +171,6 @@ test('a rollback is found exactly where time and size of one key run in opposite
       assert.equal(bundle !== undefined, expected);
       if (bundle) assert.equal(verifyEvidenceBundle(bundle, { trust: both }).kind, 'rollback');
     }),
-    { numRuns: process.env['SLOW'] === '1' ? 1000 : 40 },
+    { numRuns: SLOW ? 1000 : 40 },
   );
 });

@@ -5,10 +5,13 @@ import { formatEvidenceBundle, parseEvidenceBundle } from '../../src/client/evid
 import { parseTrust } from '../../src/client/trust.ts';
 import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { decodeUtf8 } from '../../src/formats/text.ts';
-import { originHashOf } from '../../src/monitor/heads.ts';
+import { Gossip } from '../../src/monitor/gossip-peers.ts';
+import { gossipedLog, openHeads, originHashOf } from '../../src/monitor/heads.ts';
+import { MemoryStore } from '../../src/storage/memory.ts';
 import { type GossipParty, type Network, openGossipParty } from '../support/gossip-party.ts';
 import { type HeadOptions, PlayedLog, playedWitness } from '../support/played-log.ts';
 import { playTime } from '../support/played-time.ts';
+import { SLOW } from '../support/slow.ts';
 
 const WITNESS = playedWitness('witness.example/w1');
 
@@ -269,7 +272,7 @@ test('an honest log under load raises nothing, however it is read', async (t) =>
       await wait(random.below(30));
     }
   });
-  const heads = process.env['SLOW'] === '1' ? 1500 : 120;
+  const heads = SLOW ? 1500 : 120;
   for (let published = 0; published < heads; published++) {
     const witnesses = random.below(2) === 0 ? [[WITNESS, timeS] as const] : [];
     timeS += random.below(3);
@@ -406,5 +409,48 @@ describe('peers', () => {
     const before = asked;
     await time.pass(60_000);
     assert.equal(asked, before, 'closed is closed');
+  });
+
+  test('are called nothing for a log that is followed no more since they were asked', async () => {
+    const log = new PlayedLog(20);
+    const network: Network = new Map();
+    const party = await openGossipParty(network, 'one', log, ['peer']);
+    await publish(log, 10);
+    await party.poll();
+    network.set('http://peer.example', async () => {
+      await party.heads.unfollow(log.origin);
+      return new Response((await log.head(25)) as Uint8Array<ArrayBuffer>);
+    });
+    await party.gossip.exchange();
+    assert.deepEqual(eventsOf(party), ['newest']);
+  });
+
+  test('hear of the other logs while what they said of one is still compared, and are not asked about that one', async (t) => {
+    const time = playTime(t);
+    const [slow, quick] = [new PlayedLog(20, 'log.example/slow'), new PlayedLog(7, 'log.example/quick')];
+    const hangs = { read: () => new Promise<undefined>(() => {}) };
+    const heads = await openHeads({
+      store: new MemoryStore(),
+      logs: [gossipedLog(parseTrust(slow.trustFile()), hangs), gossipedLog(parseTrust(quick.trustFile()))],
+    });
+    for (const log of [slow, quick]) await heads.take(await log.head(5), 'log');
+    const asked: string[] = [];
+    const gossip = new Gossip({
+      heads,
+      peers: [{ name: 'peer', url: 'http://peer.example' }],
+      async fetch(input, init) {
+        const [origin] = (await new Request(input, init).text()).split('\n');
+        asked.push(origin!);
+        const log = origin === slow.origin ? slow : quick;
+        return new Response((await log.head(log === slow ? 20 : 5)) as Uint8Array<ArrayBuffer>);
+      },
+    });
+    for (let round = 0; round < 2; round++) await time.during(gossip.exchange());
+    assert.deepEqual(asked, [slow.origin, quick.origin, quick.origin]);
+    await time.during(gossip.close());
+    assert.deepEqual(
+      [...heads.origins.values()][0]!.undecided.map(({ size }) => size),
+      [20],
+    );
   });
 });

@@ -4,12 +4,14 @@ import { describe, test } from 'node:test';
 import { SeededRandom } from '../../bench/support/seeded-random.ts';
 import type { LogSource } from '../../src/client/source.ts';
 import { parseTrust } from '../../src/client/trust.ts';
+import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { type ErrorCode, NewelError } from '../../src/errors.ts';
 import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
-import { formatNote, parseNote } from '../../src/formats/note.ts';
+import { ed25519Signer, formatNote, parseNote } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
+import { formatVkey, KEY_TYPE, newVkey, type Vkey } from '../../src/formats/vkey.ts';
 import { type HeadAnswer, Heads, type HeadsSignal, MAX_ORIGINS, openHeads } from '../../src/monitor/heads.ts';
-import { gossipedLog } from '../../src/monitor/gossiped-log.ts';
+import { type GossipedLog, gossipedLog } from '../../src/monitor/gossiped-log.ts';
 import { noteWithin } from '../../src/monitor/kept-head.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -18,6 +20,7 @@ import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { FaultyStore } from '../support/faulty-store.ts';
 import { PlayedLog, playedWitness } from '../support/played-log.ts';
 import { loopTurns, playTime } from '../support/played-time.ts';
+import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 
 const WITNESS = playedWitness('witness.example/w1');
 const WITNESS_2 = playedWitness('witness.example/w2');
@@ -163,16 +166,74 @@ test('what is followed no more is as if it never was, until it is followed again
   const { heads } = party;
   await heads.take(await log.head(), 'log');
   const [followed] = heads.origins.values();
-  heads.unfollow(log.origin);
-  heads.unfollow(log.origin);
+  log.grow(5);
+  const underWay = heads.take(await log.head(), 'log');
+  const leaving = heads.unfollow(log.origin);
+  await assert.rejects(underWay, { code: 'not_found' });
+  await leaving;
+  await heads.unfollow(log.origin);
+  await heads.retry();
   assert.equal(heads.origins.size, 0);
   assert.equal(await heads.ours(hashOf(log.origin)), undefined);
   await assert.rejects(heads.take(await log.head(), 'log'), { code: 'not_found' });
   await heads.follow(followed!.log);
   assert.equal(await newestSize(party, log), 30);
-  log.grow(5);
   await heads.take(await log.head(), 'log');
+  assert.equal(await newestSize(party, log), 35);
   assert.equal(await newestSize(await party.reopen(), log), 35);
+});
+
+test('with other keys all that is kept is opened anew, as after a restart', async () => {
+  const log = new WitnessedLog();
+  const seed = seedOf('another key');
+  const next = {
+    vkey: newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)),
+    signers: [ed25519Signer(log.origin, seed, nodeEd25519)],
+  };
+  const logBy = (vkey: Vkey): GossipedLog => {
+    const text = formatVkey(vkey);
+    const policy = `log ${text}\nquorum none\n`;
+    const file = { origin: log.origin, kind: 'opaque', url: 'https://log.example', vkeys: [text], policy };
+    return { ...gossipedLog(parseTrust(file)), own: 'witness' };
+  };
+  const store = new MemoryStore();
+  const signals: HeadsSignal[] = [];
+  const onSignal = (signal: HeadsSignal): void => void signals.push(signal);
+  const heads = await openHeads({ store, logs: [logBy(log.vkey)], onSignal });
+  // By a key that was stolen.
+  await heads.take(log.note(9, { isForked: true }), 'peer');
+  await heads.follow(logBy(next.vkey));
+  assert.equal(await heads.ours(hashOf(log.origin)), undefined, 'no key that is listed has signed it');
+  const again = await openHeads({ store, logs: [logBy(next.vkey)], onSignal });
+  for (const one of [heads, again]) {
+    const answer = await one.take(log.note(9, next), 'witness');
+    assert.equal(answer.kind, 'consistent');
+  }
+  assert.ok(!signals.some(({ event }) => event === 'evidence'));
+});
+
+test('where the newest is by a key that is none any more, the largest of the others is, and what agreed with it still does', async () => {
+  const log = new WitnessedLog();
+  const seed = seedOf('another key');
+  const next = {
+    vkey: newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)),
+    signers: [ed25519Signer(log.origin, seed, nodeEd25519)],
+  };
+  const logBy = (...vkeys: Vkey[]): GossipedLog => {
+    const texts = vkeys.map(formatVkey);
+    const policy = `${texts.map((text) => `log ${text}\n`).join('')}quorum none\n`;
+    const file = { origin: log.origin, kind: 'opaque', url: 'https://log.example', vkeys: texts, policy };
+    // Without tiles: nothing of another size can be compared.
+    return { ...gossipedLog(parseTrust(file)), chain: 'witness' };
+  };
+  const store = new MemoryStore();
+  const heads = await openHeads({ store, logs: [logBy(log.vkey, next.vkey)] });
+  for (const size of [3, 7, 9]) await heads.take(log.note(size, size === 9 ? next : {}), 'witness');
+  await heads.take(log.note(7), 'peer');
+  await heads.follow(logBy(log.vkey));
+  assert.equal(decodeUtf8((await heads.ours(hashOf(log.origin)))!).split('\n')[1], '7');
+  const both = await openHeads({ store, logs: [logBy(log.vkey, next.vkey)] });
+  assert.equal((await both.take(log.note(7), 'another')).kind, 'consistent', 'no tile is needed for it');
 });
 
 test('heads of a source that are proven elsewhere need no tiles, as long as it is alone', async () => {

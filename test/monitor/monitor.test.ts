@@ -148,6 +148,70 @@ test('a fork is kept beside all that its witnesses have proven of themselves, an
   assert.deepEqual([kept.length, kept.at(-1)?.proves.kind], [17, 'fork']);
 });
 
+test('a witness that has shown no head is told once, and one that shows none any more has forgotten it', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  let answer: () => Uint8Array | undefined = () => undefined;
+  const silent: string[] = [];
+  const options: WatchOptions = {
+    witness: () => answer(),
+    onNoneShown: ({ origin }, { name, url }) => silent.push(`${origin} ${name} ${url}`),
+  };
+  const shows = ({ positions }: Monitor): boolean[] =>
+    positions.flatMap(({ witnesses }) => witnesses.map(({ hasShown }) => hasShown));
+  const first = await open(t, log, options);
+  const { monitor, told } = first;
+  for (let pass = 0; pass < 2; pass++) await monitor.runOnce();
+  assert.deepEqual(silent, [`${FOLLOWED_ORIGIN} w1 ${WITNESS_URL}`]);
+  assert.deepEqual([shows(monitor), told], [[false], []]);
+
+  // What is no head of the log shows none.
+  const foreign = await log.head(300, { seed: OTHER_SEED });
+  answer = (): Uint8Array => foreign;
+  await monitor.runOnce();
+  assert.deepEqual([shows(monitor), told.splice(0)], [[false], [`+checkpoint_invalid ${WITNESS_URL}`]]);
+
+  const head = await log.head(200, { witnesses: [[W1, NOW_S]] });
+  answer = (): Uint8Array => head;
+  await monitor.runOnce();
+  assert.deepEqual([shows(monitor), told.splice(0)], [[true], [`-checkpoint_invalid ${WITNESS_URL}`]]);
+  answer = (): undefined => undefined;
+  await monitor.runOnce();
+  assert.deepEqual([shows(monitor), told.splice(0)], [[true], [`+forgotten ${WITNESS_URL}`]]);
+  // Whether it has a head cannot be told while it does not answer.
+  answer = (): never => {
+    throw new NewelError('unreachable', 'it does not answer');
+  };
+  await monitor.runOnce();
+  assert.deepEqual(told.splice(0), [`+unreadable ${WITNESS_URL}`]);
+
+  const { store } = first.options;
+  answer = (): undefined => undefined;
+  const second = await open(t, log, { ...options, store });
+  await second.monitor.runOnce();
+  assert.deepEqual([shows(second.monitor), second.told], [[true], [`+forgotten ${WITNESS_URL}`]]);
+  answer = (): Uint8Array => head;
+  await second.monitor.runOnce();
+  assert.deepEqual(second.told.splice(1), [`-forgotten ${WITNESS_URL}`]);
+  assert.equal(silent.length, 1);
+});
+
+test('a head that the log has shown at the URL of a witness is none that the witness has shown', async (t) => {
+  const log = new FollowedTestLog(30);
+  await log.publish();
+  const store = new MemoryStore();
+  for (let process = 0; process < 2; process++) {
+    const { monitor, told } = await open(t, log, {
+      store,
+      logs: [followedLog(trustOfFollowed(), { url: WITNESS_URL, source: log })],
+      witness: () => undefined,
+    });
+    await monitor.runOnce();
+    const [position] = monitor.positions;
+    assert.deepEqual([position?.witnesses.map(({ hasShown }) => hasShown), told], [[false], []]);
+  }
+});
+
 test('a larger head that the log does not serve here is waited for, said, and over when it is served', async (t) => {
   const time = playTime(t);
   // The tiles of the larger tree are there, or not: either way the log has shown others more than us.
@@ -338,8 +402,6 @@ test('it follows until it is told to stop, and a database that fails ends it', a
   await log.publish();
   const stop = new AbortController();
   const { monitor, told } = await open(t, log, { signal: stop.signal });
-  const hasFollowed = ({ followers: [follower] }: Monitor, size: number): boolean =>
-    follower!.isCaughtUp && follower!.state!.head.size === size;
   const running = monitor.run();
   for (let size = 11; size < 20; size++) {
     log.grow(1);
@@ -373,13 +435,18 @@ test('of one pass it says whether it came to its end, and where each log is', as
   assert.deepEqual(positionsOf(monitor), [[undefined, undefined, []]]);
   const running = monitor.runOnce();
   assert.deepEqual(positionsOf(monitor), [['head', undefined, []]]);
-  await time.until(() => monitor.followers[0]!.isCaughtUp, 'all entries are verified');
+  await time.until(() => hasFollowed(monitor, 200), 'all entries are verified');
   await time.pass(100);
   assert.deepEqual(positionsOf(monitor), [[undefined, 200, [[WITNESS_URL, 300]]]]);
   stop.abort(new Error('told to stop'));
   assert.equal(await time.during(running), false);
   assert.deepEqual(positionsOf(monitor), [[undefined, 200, [[WITNESS_URL, 300]]]]);
 });
+
+function hasFollowed({ followers: [follower] }: Monitor, size: number): boolean {
+  const { head, range } = follower!.state ?? {};
+  return head?.size === size && range?.size === size;
+}
 
 function positionsOf({ positions }: Monitor): unknown[] {
   return positions.map(({ follower, step, awaited }) => [

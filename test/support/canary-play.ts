@@ -32,9 +32,9 @@ import {
 } from './canary-stage.ts';
 import { packScript } from './evidence.ts';
 import { exchange } from './http-target.ts';
+import { SLOW } from './slow.ts';
 import { brokenRequests, otherRequests, WRONG_NAMES, wrongSubmission } from './wrong-requests.ts';
 
-const SLOW = process.env['SLOW'] !== undefined;
 /** Events of each type: one with every member, the others with some. */
 const EVENTS_PER_TYPE = SLOW ? 30 : 6;
 const FLAT_EVENTS = SLOW ? 400 : 50;

@@ -18,10 +18,11 @@ import type { Canary } from './canary-events.ts';
 import { leaksIn, readFolder, readRows, withStore } from './canary-evidence.ts';
 import type { CanaryScanner } from './canary-scanner.ts';
 import { runCli, startCli } from './cli.ts';
+import { SLOW } from './slow.ts';
 
 /** Of each kind of what is sealed, so many are tried with all that may be a key; and rows whose bytes are tried as keys. */
-const SEALED_OF_EACH = process.env['SLOW'] ? 8 : 3;
-const KEY_ROWS = process.env['SLOW'] ? 40 : 20;
+const SEALED_OF_EACH = SLOW ? 8 : 3;
+const KEY_ROWS = SLOW ? 40 : 20;
 
 export interface CopyParts {
   readonly folder: Folder;

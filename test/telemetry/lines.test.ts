@@ -141,3 +141,22 @@ test('the request that was refused is told, not the one that comes when it is to
   lines.request({ method: 'GET', route: '/v1/log', status: 500, durationMs: 0.1 });
   assert.deepEqual(told(), [[undefined, '/v1/log', 500, 'request failed']]);
 });
+
+test('what happens with each witness is told in the same words and units as the rest', () => {
+  const { lines, written } = linesUnderTest();
+  const name = 'witness.example/w1';
+  lines.witnesses({ event: 'asked', name, size: 41, old: 40 });
+  lines.witnesses({ event: 'answered', name, size: 41, lines: 2, durationMs: 12.3456789 });
+  lines.witnesses({ event: 'late', name, size: 41 });
+  lines.witnesses({ event: 'failed', name, why: 'no answer', failures: 2 });
+  const shared = { level: 'debug', time: '', name };
+  assert.deepEqual(
+    written.map((line) => ({ ...line, time: '' })),
+    [
+      { ...shared, size: 41, old: 40, msg: 'a witness is asked' },
+      { ...shared, size: 41, lines: 2, duration_ms: 12.3, msg: 'a witness has cosigned' },
+      { ...shared, size: 41, msg: 'a witness has cosigned after its asking was over' },
+      { ...shared, why: 'no answer', failures: 2, msg: 'a witness did not cosign' },
+    ],
+  );
+});

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import * as formats from '../../src/formats/sd-jwt.ts';
 import { digestOf, encodeDisclosure } from '../../src/vault/disclosure.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 20_000 : 500;
+const numRuns = SLOW ? 20_000 : 500;
 
 test('encodes and digests as the format does, short and long', () => {
   fc.assert(

@@ -17,6 +17,7 @@ import { TEST_TIME_MS } from '../support/test-log.ts';
 import { exampleEvents, TEST_MASTER } from '../support/test-vault.ts';
 import { until } from '../support/until.ts';
 import type { JsonObject } from '../../src/formats/json.ts';
+import { SLOW } from '../support/slow.ts';
 import {
   type CrashVault,
   erasing,
@@ -27,7 +28,7 @@ import {
   submitGroup,
 } from '../support/vault-crash.ts';
 
-const EVENTS = process.env['SLOW'] === '1' ? 12_000 : 3000;
+const EVENTS = SLOW ? 12_000 : 3000;
 const SUBJECTS = 60;
 const EPOCH_MS = 3_600_000;
 const CHECK_MS = 60_000;

@@ -6,6 +6,7 @@ import { type LeafRange, meet, ScanBudget } from '../../src/vault/postings.ts';
 import { formatIndex } from '../../src/vault/rows.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import type { EventQuery, StoredEvent } from '../../src/vault/vault.ts';
+import { SLOW } from '../support/slow.ts';
 import {
   type CrashVault,
   erasing,
@@ -16,7 +17,7 @@ import {
   submitGroup,
 } from '../support/vault-crash.ts';
 
-const NUM_RUNS = process.env['SLOW'] === '1' ? 200 : 12;
+const NUM_RUNS = SLOW ? 200 : 12;
 
 /** What the model knows of an event: the members that it may be asked for by, and when it was in the log. */
 interface Known {

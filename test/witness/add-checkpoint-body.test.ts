@@ -9,10 +9,11 @@ import {
   parseAddCheckpoint,
 } from '../../src/witness/add-checkpoint-body.ts';
 import { formatSignSubtree, parseSignSubtree } from '../../src/witness/sign-subtree-body.ts';
+import { SLOW } from '../support/slow.ts';
 
 const HASH = 'CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=';
 const NOTE = 'log.example\n5\n';
-const numRuns = process.env['SLOW'] ? 2000 : 200;
+const numRuns = SLOW ? 2000 : 200;
 const size = fc.maxSafeNat();
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const proof = fc.array(hash, { maxLength: 63 });

@@ -13,7 +13,7 @@ import {
   Witnesses,
   type WitnessesParts,
 } from '../../src/witness/ask.ts';
-import type { WitnessSignal } from '../../src/witness/signals-asking.ts';
+import type { AskingSignal } from '../../src/witness/signals-asking.ts';
 import {
   answers,
   answersLate,
@@ -29,6 +29,7 @@ import {
   starting,
 } from '../support/fake-witness.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { SLOW } from '../support/slow.ts';
 
 const NAME = 'w.example';
 /** Of the pauses after failures. */
@@ -598,7 +599,7 @@ class History {
       clock: this.clock,
       fetch: this.fake.fetch(this.clock),
       requestTimeoutMs: 1000,
-      onSignal: (signal: WitnessSignal) => {
+      onSignal: (signal: AskingSignal) => {
         if (signal.event === 'fault') this.faults.push(signal.error);
       },
     });
@@ -675,7 +676,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   restarts: fc.constantFrom('not', 'not', 'not', 'not', 'remembering', 'forgetting'),
 });
 
-const numRuns = process.env['SLOW'] ? 500 : 40;
+const numRuns = SLOW ? 500 : 40;
 
 async function live(history: History, steps: readonly Step[]): Promise<void> {
   let remembered = history.witnesses.sizes();

@@ -8,7 +8,7 @@ import {
   Witnesses,
   type WitnessesParts,
 } from '../../src/witness/ask.ts';
-import type { WitnessSignal } from '../../src/witness/signals-asking.ts';
+import type { AskingSignal } from '../../src/witness/signals-asking.ts';
 import {
   answers,
   answersLate,
@@ -24,7 +24,7 @@ import { until } from '../support/until.ts';
 /** A log and witnesses that it asks over loopback sockets. */
 class Scene {
   readonly tree = new GrowingTree(10);
-  readonly signals: WitnessSignal[] = [];
+  readonly signals: AskingSignal[] = [];
   readonly lines = new Map<string, number[]>();
   readonly conflicts: WitnessConflict[] = [];
   readonly proofsMade: string[] = [];

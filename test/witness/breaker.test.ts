@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Breaker, OPEN_MS, OPENS_AT } from '../../src/witness/breaker.ts';
+import { SLOW } from '../support/slow.ts';
 
-const numRuns = process.env['SLOW'] ? 5000 : 200;
+const numRuns = SLOW ? 5000 : 200;
 /** Longest waits after the first failures in a row, before it opens. */
 const WAITS_MS = [200, 400, 800, 1600];
 /** Below 1, as near as random numbers come. */

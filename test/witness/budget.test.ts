@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { requestBudget } from '../../src/witness/budget.ts';
+import { SLOW } from '../support/slow.ts';
 
 const DAY_MS = 86_400_000;
-const numRuns = process.env['SLOW'] ? 2000 : 100;
+const numRuns = SLOW ? 2000 : 100;
 
 test('a burst at once, then as many a day as are granted', () => {
   const budget = requestBudget(100);

@@ -8,7 +8,7 @@ import {
 } from '../../src/witness/ask.ts';
 import { Breaker, OPEN_MS, OPENS_AT } from '../../src/witness/breaker.ts';
 import { SharedProofs } from '../../src/witness/shared-proofs.ts';
-import type { WitnessSignal } from '../../src/witness/signals-asking.ts';
+import type { AskingSignal } from '../../src/witness/signals-asking.ts';
 import { Standing } from '../../src/witness/standing.ts';
 import {
   answers,
@@ -31,7 +31,7 @@ class Scene {
   readonly clock = new ManualClock(1_795_176_000_000);
   readonly fake = new FakeWitness(NAME);
   readonly tree = new GrowingTree(10);
-  readonly signals: WitnessSignal[] = [];
+  readonly signals: AskingSignal[] = [];
   /** Sizes of heads that lines came for, in order. */
   readonly lines: number[] = [];
   readonly conflicts: WitnessConflict[] = [];
@@ -72,7 +72,7 @@ class Scene {
     return this.fake.requests.map(({ old }) => old);
   }
 
-  told(event: WitnessSignal['event']): number {
+  told(event: AskingSignal['event']): number {
     return this.signals.filter((signal) => signal.event === event).length;
   }
 }

@@ -20,7 +20,7 @@ import { MemoryStore } from '../../src/storage/memory.ts';
 import type { Batch, Store } from '../../src/storage/store.ts';
 import { formatAddCheckpoint } from '../../src/witness/add-checkpoint-body.ts';
 import { LogBudgets, type Work } from '../../src/witness/log-budgets.ts';
-import { createWitnessState, openWitness } from '../../src/witness/witness.ts';
+import { createWitnessState, type Fork, openWitness } from '../../src/witness/witness.ts';
 import { hashOrigin, recordKey } from '../../src/witness/witness-rows.ts';
 import { FAULTS, FaultyStore } from '../support/faulty-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -401,17 +401,31 @@ test('of a repeat the record keeps all lines of the log, and an ML-DSA-44 line v
   assert.deepEqual(await recorded(), { text, keys: both });
 });
 
-test('two trees of one size under a log’s key are told of, once, with both heads', async () => {
-  const opened = await openTestWitness({ listed: [bank.listed()] });
+test('two trees of one size under a log’s key are told of once, and handed over until both heads are kept', async () => {
+  const handed: Fork[] = [];
+  let answered = 0;
+  const opened = await openTestWitness({
+    listed: [bank.listed()],
+    async keepFork(fork) {
+      await new Promise((resolve) => setImmediate(resolve));
+      handed.push(fork);
+      assert.equal(answered, handed.length - 1, 'it is answered afterwards');
+      if (handed.length === 1) throw new Error('the disk is full');
+    },
+  });
   assert.equal(await statusOf(opened, bank.body(0, 9)), 200);
   for (const oldSize of [9, 5, 0]) {
     const status = await statusOf(opened, bank.body(oldSize, 9, { isForked: true, proof: [] }));
+    answered += 1;
     assert.equal(status, oldSize === 9 ? 422 : 409);
   }
   const forks = opened.signals.filter((signal) => signal.event === 'fork');
-  assert.equal(forks.length, 1);
-  const [{ heads, size }] = forks as [(typeof forks)[0]];
-  assert.equal(size, 9);
+  assert.deepEqual(forks, [{ event: 'fork', origin: bank.origin, size: 9 }]);
+  assert.deepEqual(
+    handed.map(({ size }) => size),
+    [9, 9],
+  );
+  const [{ heads }] = handed as [Fork];
   const verifier = ed25519Verifier(bank.vkey);
   assert.deepEqual(
     heads.map((head) => openNote(head, [verifier])).map(({ text, unverified }) => [text, unverified.length]),

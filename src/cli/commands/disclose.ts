@@ -17,7 +17,7 @@ import { chooseClaims, type ClaimChoice, PRESETS } from '../../event/claims.ts';
 import { AUDIENCE_FORM, NONCE_FORM } from '../../event/statement-names.ts';
 import { NewelError } from '../../errors.ts';
 import { decodeUtf8 } from '../../formats/text.ts';
-import { readClientConfig, readToken, TOKEN_OPTIONS, urlOf } from '../client-config.ts';
+import { readClientConfig, readToken, TOKEN_OPTIONS } from '../client-config.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { nodeEd25519 } from '../ed25519-node.ts';
 import { assertAtMost, readEventIds } from '../event-ids.ts';
@@ -131,7 +131,7 @@ async function request(call: Call, asked: Asked, isDryRun: boolean): Promise<Uin
   const { url, pinnedBy } = remote;
   if (pinnedBy === undefined) call.terminal.err.write(`log keys ${formatPin(remote)}\n`);
   const config = await readClientConfig(call.terminal);
-  const token = await readToken(call, urlOf(call, config), config);
+  const token = await readToken(call, url, config);
   const api = new Api({ url, token, fetch: globalThis.fetch, timeoutMs: TIMEOUT_MS, retries: RETRIES });
   const body = JSON.stringify({
     event_ids: eventIds,

@@ -8,7 +8,7 @@ import type { Trust } from '../../client/trust.ts';
 import { NewelError } from '../../errors.ts';
 import { isJsonObject, type JsonObject } from '../../formats/json.ts';
 import { FileReceiptStore } from '../../node.ts';
-import { readClientConfig, readToken, TOKEN_OPTIONS, urlOf } from '../client-config.ts';
+import { readClientConfig, readToken, TOKEN_OPTIONS } from '../client-config.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import { ErasureApi, type ErasureAnswer, isErasureId } from '../erasure-api.ts';
@@ -19,7 +19,7 @@ import { formatJsonLine } from '../json-line.ts';
 import { makeOutFolder } from '../out-folder.ts';
 import { startProgress } from '../progress.ts';
 import { formatPin, openRemote, REMOTE_OPTIONS } from '../remote.ts';
-import { formatCount, paint, printable } from '../terminal.ts';
+import { formatCount, paint, printable, shellQuote } from '../terminal.ts';
 
 export const erase: Command = {
   name: 'erase',
@@ -28,7 +28,7 @@ export const erase: Command = {
     '--subject FILE|- --reason REASON [--dry-run] [--yes] [--no-wait] [--out DIR] [--url URL] [--token-file FILE]',
     '--event EVT [--event EVT …] --reason REASON […]',
     '--retention TYPE=90d,… --reason retention […]',
-    '--follow ERASURE_ID [--out DIR]',
+    '--follow ERASURE_ID [--out DIR] [--url URL] [--token-file FILE]',
   ],
   about:
     'Says first how many events it is about, and asks: what is erased cannot be brought back. Leaves, proofs and receipts\n' +
@@ -115,10 +115,9 @@ function checkedId(call: Call, erasureId: string): string {
 
 async function openEraser(call: Call): Promise<Eraser> {
   const config = await readClientConfig(call.terminal);
-  const url = urlOf(call, config);
-  const token = await readToken(call, url, config);
   const remote = await openRemote(call);
-  const { trust, pinnedBy } = remote;
+  const { url, trust, pinnedBy } = remote;
+  const token = await readToken(call, url, config);
   if (trust.kind !== 'events') {
     throw new NewelError('usage', `${trust.origin} is a log of opaque entries, of which nothing is erased`);
   }
@@ -184,11 +183,16 @@ function objectAt(object: JsonObject | undefined, name: string): JsonObject | un
   return isJsonObject(value) ? value : undefined;
 }
 
-function sayAccepted({ terminal, json }: Call, { erasureId, members }: ErasureAnswer): number {
+function sayAccepted(call: Call, { erasureId, members }: ErasureAnswer): number {
+  const { terminal, json } = call;
+  const asBefore = ['url', 'trust', 'token-file'].flatMap((option) => {
+    const text = call.text(option);
+    return text === undefined ? [] : [` --${option} ${shellQuote(text)}`];
+  });
   terminal.out.write(
     json
       ? formatJsonLine(members)
-      : `accepted as ${erasureId}; how far it is: newel erase --follow ${erasureId}\n`,
+      : `accepted as ${erasureId}; how far it is: newel erase --follow ${erasureId}${asBefore.join('')}\n`,
   );
   return EXIT.ok;
 }

@@ -18,10 +18,11 @@ export const monitor: Command = {
     '--data DIR … [--witness NAME=URL …] [--peer URL …] [--listen ADDR] [--webhook URL] [--metrics ADDR]',
   ],
   about:
+    'Follows the logs that --trust and --log name; without them the one that newel dev serves, by ./data/client.json.\n' +
     'Reads each log from its checkpoint, tiles and entry bundles alone: every head must extend the last one, every entry\n' +
     'must hash to its place in the tree, heads must be fresh and have the lines that the policy asks for. Compares what it\n' +
-    'is shown with what witnesses (--witness, a monitoring prefix) have cosigned and peers have seen. Remembers all of it\n' +
-    'in DIR and goes on from there, whenever it was stopped.\n' +
+    'is shown with what witnesses (--witness, a monitoring prefix) have cosigned and peers have seen, and says which of the\n' +
+    'witnesses have shown no head of a log. Remembers all of it in DIR and goes on from there, whenever it was stopped.\n' +
     'What can be proven is kept in DIR/evidence, for newel verify and for others. All else is an alert: it has a code, it\n' +
     'proves nothing, and it is told again when it is over.\n' +
     'Exit codes: 1 there is evidence in DIR/evidence · 3 no log could be read · 4 an alert stands · 0 none of these. With\n' +
@@ -67,7 +68,7 @@ async function runMonitorCommand(call: Call): Promise<number> {
   if (data === undefined) throw usage(monitor, '--data is needed');
   const intervalMs = parseTimeMs('interval', call.text('interval') ?? DEFAULT_INTERVAL);
   const maxAge = call.text('max-age');
-  const witnesses = call.texts('witness').map(parseWitness);
+  const witnesses = parseWitnesses(call.texts('witness'));
   const peers = call.texts('peer').map((text) => urlOf('--peer', text));
   const listen = call.parsed('listen', parseAddress);
   const metrics = call.parsed('metrics', parseAddress);
@@ -80,7 +81,7 @@ async function runMonitorCommand(call: Call): Promise<number> {
   for (const signal of SIGNALS) process.once(signal, onSignal);
   const progress = catchUpProgress(terminal);
   try {
-    const { code, followers, evidence, stoppedAt } = await runMonitor({
+    const { code, positions, evidence, isStopped } = await runMonitor({
       dir: resolve(terminal.cwd, data),
       logs,
       witnesses,
@@ -112,13 +113,24 @@ async function runMonitorCommand(call: Call): Promise<number> {
       },
     });
     progress.end();
-    for (const follower of followers) sayState(terminal, call.json, follower, evidence);
-    if (stoppedAt) sayStopped(terminal, stoppedAt);
+    for (const position of positions) sayState(terminal, call.json, position, evidence);
+    if (isStopped) sayStopped(terminal, positions);
     return code;
   } finally {
     progress.end();
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** Each has a name and a URL of its own, or one would be counted as two. */
+function parseWitnesses(texts: readonly string[]): { name: string; url: string }[] {
+  const witnesses = texts.map(parseWitness);
+  for (const of of ['name', 'url'] as const) {
+    if (new Set(witnesses.map((witness) => witness[of])).size < witnesses.length) {
+      throw usage(monitor, `two --witness have one ${of === 'url' ? 'URL' : 'name'}`);
+    }
+  }
+  return witnesses;
 }
 
 function parseWitness(text: string): { name: string; url: string } {

@@ -5,7 +5,7 @@ import { BatchRefusedError } from '../../client/batch-post.ts';
 import { Newel } from '../../client/newel.ts';
 import { NewelError } from '../../errors.ts';
 import { FileReceiptStore } from '../../node.ts';
-import { readClientConfig, readToken, TOKEN_OPTIONS, urlOf } from '../client-config.ts';
+import { readClientConfig, readToken, TOKEN_OPTIONS } from '../client-config.ts';
 import { type Call, type Command, usage } from '../command.ts';
 import { groupsOf } from '../event-groups.ts';
 import { readEvents } from '../event-texts.ts';
@@ -131,9 +131,9 @@ async function submitWhole(submission: Submission, events: AsyncIterable<Pending
 /** Throws what `openRemote` and `readToken` throw. Says where the keys are from, if nobody pinned them. */
 async function openNewel(call: Call): Promise<Newel> {
   const config = await readClientConfig(call.terminal);
-  const token = await readToken(call, urlOf(call, config), config);
   const remote = await openRemote(call);
   const { url, trust, pinnedBy } = remote;
+  const token = await readToken(call, url, config);
   if (trust.kind !== 'events') {
     throw new NewelError(
       'usage',

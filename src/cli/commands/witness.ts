@@ -37,7 +37,7 @@ export const witness: Command = {
     'format of the public witness network, is read again when it changes. It never makes a database: a witness that has\n' +
     'lost what it cosigned must not sign with the same keys again. Never restore an older copy of the folder.\n' +
     'With --gossip it also keeps and exchanges heads, with its peers and with whoever posts one to /v1/heads; what proves\n' +
-    'that a log has forked is kept in DIR/evidence, for newel verify and for others.',
+    'that a log has forked, or that a key went back in time, is kept in DIR/evidence, for newel verify and for others.',
   options: {
     data: { value: 'DIR', help: 'the folder of the witness' },
     name: { value: 'NAME', help: 'the name in its cosignatures, for ever, like witness.example/w1' },
