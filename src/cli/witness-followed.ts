@@ -11,19 +11,22 @@ import { NewelError } from '../errors.ts';
 import { formatVkey } from '../formats/vkey.ts';
 import { type GossipedLog, type Heads, MAX_ORIGINS } from '../monitor/heads.ts';
 import type { Lines } from '../telemetry/lines.ts';
-import type { KnownLog, KnownLogs } from '../witness/known-logs.ts';
+import { haveSameKeys, type KnownLog, type KnownLogs } from '../witness/known-logs.ts';
 import { nodeEd25519 } from './ed25519-node.ts';
 import { nodeMldsa44 } from './mldsa-node.ts';
 
+/** Logs of the list that are looked at in one turn of the event loop. */
+const TURN_LOOKS = 256;
+
 export interface FollowedLogsParts {
   readonly logs: KnownLogs;
-  readonly heads: Heads;
+  readonly heads: Pick<Heads, 'follow' | 'unfollow'>;
   /** The witness's own keys, so that its lines are kept on the heads. */
   readonly vkeys: readonly string[];
   readonly urlOf: (origin: string) => string;
   readonly gossiped: (trust: Trust, url: string) => GossipedLog;
   readonly lines: Lines;
-  /** Told when a log is followed that was not. */
+  /** Told when a log is followed that was not, or by other keys. */
   readonly onFollowed: (origin: string, trust: Trust) => void;
 }
 
@@ -46,18 +49,28 @@ export class FollowedLogs {
     return this.#trusts;
   }
 
-  /** Follows what the list has now, and nothing else. Returns the origins whose entry in it is new or another one. */
+  /** Listed logs for which there is no room. */
+  get crowded(): number {
+    return this.#crowded.size;
+  }
+
+  /** Follows what the list has now, and nothing else. Returns the origins that are followed as of now, or by other keys. */
   async followListed(): Promise<readonly string[]> {
     const { logs } = this.#parts;
-    for (const origin of this.#trusts.keys())
-      if (!logs.find(origin)) await this.#inTurn(() => this.#leave(origin));
-    for (const origin of this.#looked.keys()) if (!logs.find(origin)) this.#looked.delete(origin);
+    for (const origin of this.#looked.keys()) {
+      if (logs.find(origin)) continue;
+      await this.#inTurn(() => (logs.find(origin) ? Promise.resolve() : this.#leave(origin)));
+    }
     const changed: string[] = [];
+    let looks = 0;
     for (const log of logs.all()) {
+      if (++looks % TURN_LOOKS === 0) await new Promise((resolve) => setImmediate(resolve));
       // One list, one object: only a list that was read again is compared.
       if (this.#looked.get(log.origin) === log) continue;
-      changed.push(log.origin);
+      const before = this.#trusts.get(log.origin);
       await this.follow(log.origin);
+      const now = this.#trusts.get(log.origin);
+      if (now && now !== before) changed.push(log.origin);
     }
     return changed;
   }
@@ -77,26 +90,35 @@ export class FollowedLogs {
     const { logs, heads, urlOf, gossiped, onFollowed } = this.#parts;
     const log = logs.find(origin);
     if (!log) return false;
-    const before = this.#looked.get(origin);
-    this.#looked.set(origin, log);
-    if (before && haveSameKeys(before, log)) return this.#trusts.has(origin);
-    if (!this.#trusts.has(origin) && this.#trusts.size >= MAX_ORIGINS) {
+    const isFollowed = this.#trusts.has(origin);
+    if (!isFollowed && this.#trusts.size >= MAX_ORIGINS) {
       this.#crowded.add(origin);
+      this.#looked.set(origin, log);
       return false;
+    }
+    const before = this.#looked.get(origin);
+    if (before && haveSameKeys(before, log)) {
+      this.#looked.set(origin, log);
+      return isFollowed;
     }
     const trust = this.#trustOf(log);
-    if (!trust) {
-      this.#sayUnfit(origin);
+    if (trust) {
+      await heads.follow(gossiped(trust, urlOf(origin)));
+      this.#trusts.set(origin, trust);
+      onFollowed(origin, trust);
+    } else {
       await this.#leave(origin);
-      return false;
+      const what = 'heads of a log are not exchanged: it has no Ed25519 key that is named as its origin';
+      this.#parts.lines.say('warn', what, { origin });
     }
-    await heads.follow(gossiped(trust, urlOf(origin)));
-    this.#trusts.set(origin, trust);
-    onFollowed(origin, trust);
-    return true;
+    this.#crowded.delete(origin);
+    this.#looked.set(origin, log);
+    return trust !== undefined;
   }
 
   async #leave(origin: string): Promise<void> {
+    this.#looked.delete(origin);
+    this.#crowded.delete(origin);
     if (!this.#trusts.delete(origin)) return;
     await this.#parts.heads.unfollow(origin);
     // There is room for another one now: they are looked at again.
@@ -121,18 +143,9 @@ export class FollowedLogs {
     }
   }
 
-  #sayUnfit(origin: string): void {
-    const what = 'heads of a log are not exchanged: it has no Ed25519 key that is named as its origin';
-    this.#parts.lines.say('warn', what, { origin });
-  }
-
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => {});
     return done;
   }
-}
-
-function haveSameKeys(a: KnownLog, b: KnownLog): boolean {
-  return a === b || a.vkeys.map(formatVkey).join() === b.vkeys.map(formatVkey).join();
 }

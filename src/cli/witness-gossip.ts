@@ -84,12 +84,16 @@ export async function openWitnessGossip(
 
   /** Takes what was cosigned last of a log that is followed. */
   const take = async (origin: string): Promise<void> => {
+    const hash = originHashOf(origin);
+    const isFollowed = await followed.follow(origin);
+    const before = heads.origins.get(hash);
     try {
-      const note = (await followed.follow(origin)) && (await witness.latest(originHashOf(origin)))?.note;
+      const note = isFollowed && (await witness.latest(hash))?.note;
       if (note) await heads.take(note, OWN);
     } catch (error) {
       const code = error instanceof NewelError ? error.code : undefined;
-      if (code === 'not_found' && !followed.trusts.has(origin)) return;
+      // Not followed any more, or by other keys: then it is taken anew.
+      if (code === 'not_found' && heads.origins.get(hash) !== before) return;
       if (code !== 'signer_unknown') {
         const what = 'a head that was cosigned could not be kept for others';
         return lines.say('error', what, errorFields(error));
@@ -122,9 +126,9 @@ export async function openWitnessGossip(
   };
 
   for (const origin of await followed.followListed()) cosigned.add(origin);
-  if (cosigned.size > MAX_ORIGINS) {
+  if (followed.crowded > 0) {
     const what = `heads of ${MAX_ORIGINS} logs are exchanged, and more are listed`;
-    lines.say('warn', what, { listed: cosigned.size });
+    lines.say('warn', what, { not_exchanged: followed.crowded });
   }
   for (const origin of tiles.keys()) {
     if (!logs.find(origin)) lines.say('warn', '--tiles names a log that is not listed', { origin });
@@ -158,8 +162,8 @@ export async function openWitnessGossip(
       const trust = followed.trustOf(origin);
       if (!trust) return;
       const bundle = { evidence: FORK, origin, heads: pair, seen: [] } as const;
-      await keep.now(bundle, trust);
-      if (await followed.follow(origin)) await heads.takeEvidence(bundle);
+      const isKept = await keep.now(bundle, trust);
+      if (isKept && (await followed.follow(origin))) await heads.takeEvidence(bundle);
     },
     families: () => [
       {
@@ -190,40 +194,57 @@ export async function openWitnessGossip(
 }
 
 interface Keeper {
-  /** Durable when this resolves. Says what could not be written, and rejects. */
-  now(bundle: EvidenceBundle, trust: Trust): Promise<void>;
+  /**
+   * Durable when this resolves: whether it is kept, or as much of its kind is; not where it convicts nobody by these keys.
+   * Rejects where it could not be written. All of that is said.
+   */
+  now(bundle: EvidenceBundle, trust: Trust): Promise<boolean>;
   /** The same, of which nobody waits for the end. */
   later(bundle: EvidenceBundle, trust: Trust): void;
   /** Resolves when all of it is written. */
   close(): Promise<void>;
 }
 
-/** Keeps evidence in the folder, and says so. */
+/** Keeps evidence in the folder. What would be said again and again, of one log, is said once. */
 function keeperOf(evidence: EvidenceFolder, lines: Lines): Keeper {
-  /** Logs of which more is proven than is kept; that is said once. */
+  /** Logs of which more is proven than is kept, and those of which the last bundle could not be written. */
   const full = new Set<string>();
-  let keeping: Promise<unknown> = Promise.resolve();
-  const now = async (bundle: EvidenceBundle, trust: Trust): Promise<void> => {
+  const unwritten = new Set<string>();
+  const writing = new Set<Promise<unknown>>();
+  const now = async (bundle: EvidenceBundle, trust: Trust): Promise<boolean> => {
+    const { origin } = bundle;
     try {
       const kept = await evidence.keep(bundle, trust);
-      if (kept === 'known' || (kept === 'full' && full.has(bundle.origin))) return;
-      if (kept !== 'full') {
-        const { path } = kept;
-        return lines.say('error', 'evidence is kept: newel verify says what it proves', { path });
+      unwritten.delete(origin);
+      if (kept === 'full') {
+        const what = 'more is proven against a key than is kept; what is kept convicts it';
+        if (!full.has(origin)) lines.say('error', what, { origin });
+        full.add(origin);
+      } else if (kept !== 'known') {
+        lines.say('error', 'evidence is kept: newel verify says what it proves', { path: kept.path });
       }
-      full.add(bundle.origin);
-      const what = 'more is proven against a key than is kept; what is kept convicts it';
-      lines.say('error', what, { origin: bundle.origin });
+      return true;
     } catch (error) {
-      lines.say('error', 'evidence could not be kept in a file', errorFields(error));
+      if (error instanceof NewelError && error.code !== 'storage_failed') {
+        lines.say('warn', 'what a log has signed convicts nobody by the keys that are listed now', {
+          origin,
+        });
+        return false;
+      }
+      const what = 'evidence could not be kept in a file; that is tried again when it is shown again';
+      if (!unwritten.has(origin)) lines.say('error', what, { origin, ...errorFields(error) });
+      unwritten.add(origin);
       throw error;
     }
   };
   return {
     now,
     later(bundle, trust) {
-      keeping = Promise.allSettled([keeping, now(bundle, trust)]);
+      const written = now(bundle, trust)
+        .catch(() => {})
+        .finally(() => writing.delete(written));
+      writing.add(written);
     },
-    close: async () => void (await keeping),
+    close: async () => void (await Promise.all(writing)),
   };
 }

@@ -74,6 +74,11 @@ interface PeerState {
   wake: (() => void) | undefined;
 }
 
+interface PeerAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
 /** Why a round with a peer ends before everything was exchanged. */
 class PeerFailure extends Error {
   readonly retryAfterMs: number;
@@ -121,7 +126,15 @@ export class Gossip {
     await Promise.allSettled(this.#peers.flatMap(({ comparing }) => [...comparing.values()]));
   }
 
-  /** One round: what is undecided, then everything with every peer. A peer that fails is signalled. */
+  /** Resolves when all that peers have answered so far is decided, as far as it can be. Rejects with `storage_failed`. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#peers.flatMap(({ comparing }) => [...comparing.values()]));
+  }
+
+  /**
+   * One round: what is undecided, then everything with every peer. What takes long to compare goes on afterwards (`settled`).
+   * A peer that fails is signalled.
+   */
   async exchange(): Promise<void> {
     await this.#heads.retry();
     await Promise.all(this.#peers.map((state) => this.#round(state, false)));
@@ -215,13 +228,15 @@ export class Gossip {
 
   async #exchangeOne(state: PeerState, hash: string, ours: KeptHead | undefined): Promise<void> {
     const { peer } = state;
+    const followed = this.#heads.origins.get(hash);
+    const isFollowed = (): boolean => this.#heads.origins.get(hash) === followed;
     const url = `${peer.url.replace(/\/+$/, '')}/v1/heads`;
     const { status, body } = ours
       ? await this.#ask(url, { method: 'POST', body: noteWithin(ours, MAX_POSTED_BYTES) })
       : await this.#ask(`${url}/${hash}`, { method: 'GET' });
     // It was shown this tree, whatever it makes of it: at the next interval it is asked again.
     if (ours) state.agreed.set(hash, treeOf(ours));
-    const taken = this.#take(state, hash, { status, body }).finally(() => state.comparing.delete(hash));
+    const taken = this.#take(state, { status, body, isFollowed }).finally(() => state.comparing.delete(hash));
     state.comparing.set(hash, taken);
     await within(DECIDE_MS, taken, () => undefined);
   }
@@ -229,8 +244,7 @@ export class Gossip {
   /** Takes what a peer answers. Rejects with `storage_failed`, and for what is no error of the peer's. */
   async #take(
     state: PeerState,
-    hash: string,
-    { status, body }: { readonly status: number; readonly body: Uint8Array },
+    { status, body, isFollowed }: PeerAnswer & { readonly isFollowed: () => boolean },
   ): Promise<void> {
     const { peer } = state;
     try {
@@ -239,8 +253,8 @@ export class Gossip {
       else if (status !== 202 && status !== 404) throw new NewelError('forbidden', `it answers ${status}`);
     } catch (error) {
       if (!(error instanceof NewelError) || error.code === 'storage_failed') throw error;
-      // It is followed no more since it was asked about.
-      if (!this.#heads.origins.has(hash)) return;
+      // Since it was asked about, the log is followed no more, or by other keys.
+      if (error.code === 'not_found' && !isFollowed()) return;
       this.#tellOf(state, { event: 'peer_false', peer: peer.name, why: error.message, error });
       return;
     }
@@ -251,7 +265,7 @@ export class Gossip {
   async #ask(
     url: string,
     { method, body }: { readonly method: 'GET' | 'POST'; readonly body?: Uint8Array },
-  ): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+  ): Promise<PeerAnswer> {
     const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = this.#options;
     const request = {
       method,

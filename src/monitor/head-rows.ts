@@ -83,19 +83,22 @@ export class HeadRows {
     }
   }
 
-  /** Gives `take` each row of a kind that is of the origin. One that it refuses with a `NewelError` goes to `onRefused`. */
+  /**
+   * Gives `take` each row of a kind that is of the origin. One that it refuses with a `NewelError` goes to `onRefused`, which
+   * may write once all are read.
+   */
   async readEach(
     kind: RowKind,
     originHash: Uint8Array,
     take: (value: Uint8Array) => void,
-    onRefused: (error: NewelError) => void,
+    onRefused: (error: NewelError, row: Row) => void,
   ): Promise<void> {
-    for (const { value } of await this.#read(kind, originHash)) {
+    for (const row of await this.#read(kind, originHash)) {
       try {
-        take(value);
+        take(row.value);
       } catch (error) {
         if (!(error instanceof NewelError)) throw error;
-        onRefused(error);
+        onRefused(error, row);
       }
     }
   }

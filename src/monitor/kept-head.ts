@@ -50,7 +50,7 @@ export function isSameNote(a: KeptHead | undefined, b: KeptHead): boolean {
 }
 
 /** What names the tree of a head. */
-export function treeOf({ size, root }: KeptHead): string {
+export function treeOf({ size, root }: Pick<KeptHead, 'size' | 'root'>): string {
   return `${size} ${formatHex(root)}`;
 }
 

@@ -9,6 +9,8 @@
  */
 
 import { NewelError } from '../errors.ts';
+import { parseCheckpointWithExtensions } from '../formats/checkpoint.ts';
+import { parseNote } from '../formats/note.ts';
 import { encodeUtf8 } from '../formats/text.ts';
 import type { Row } from '../storage/store.ts';
 import type { Comparison } from './compare.ts';
@@ -57,17 +59,20 @@ export class KnownHeads {
     return this.#agreed.has(treeOf(head));
   }
 
-  /** Reads what is kept. A head that does not verify any more is told and passed over. */
+  /**
+   * Reads what is kept. A head that does not verify any more is told and passed over; it waits with those of which nobody
+   * could say yet, for when its key is listed again: what is compared meanwhile is not compared with it.
+   */
   async load(): Promise<void> {
-    await this.#load('newest', (head) => (this.#newest = head));
-    await this.#load('shown', (head) => this.#shown.set(head.source, head));
+    const unread: Row[] = [];
+    await this.#load('newest', (head) => (this.#newest = head), unread);
+    await this.#load('shown', (head) => this.#shown.set(head.source, head), unread);
     await this.#load('undecided', (head) =>
       this.undecided.add(head, head.source === POSTED ? UNKNOWN_POSTER : undefined),
     );
-    // All of them are of one tree: where the newest is by a key that is none any more, the largest of the others is.
-    for (const head of this.#shown.values()) {
-      if (!this.#newest || head.size > this.#newest.size) this.#newest = head;
-    }
+    await this.#putAside(unread);
+    // All of these are of one tree, with the newest too: where that does not verify, the largest of the others is.
+    if (!this.#newest) this.#newest = [...this.#shown.values()].toSorted((a, b) => b.size - a.size)[0];
     for (const head of this.#shown.values()) this.#agree(head);
   }
 
@@ -77,15 +82,28 @@ export class KnownHeads {
     await this.#turn;
   }
 
-  async #load(kind: RowKind, keep: (head: KeptHead) => void): Promise<void> {
+  async #load(kind: RowKind, keep: (head: KeptHead) => void, unread: Row[] = []): Promise<void> {
     const { rows, originHash, log, onSignal } = this.#parts;
     const take = (value: Uint8Array): void => {
       const { checkpoint, ...seen } = parseHeadRow(value);
       keep(openKeptHead(checkpoint, log(), seen));
     };
-    await rows.readEach(kind, originHash, take, (error) =>
-      onSignal({ event: 'unreadable', origin: log().origin, error }),
-    );
+    await rows.readEach(kind, originHash, take, (error, row) => {
+      onSignal({ event: 'unreadable', origin: log().origin, error });
+      unread.push(row);
+    });
+  }
+
+  /** A row that is damaged stays as it is. */
+  async #putAside(unread: readonly Row[]): Promise<void> {
+    const batch: { puts: Row[]; deletes: Uint8Array[] } = { puts: [], deletes: [] };
+    for (const { key, value } of unread) {
+      const tree = treeOfRow(value);
+      if (tree === undefined) continue;
+      batch.puts.push({ key: this.#waitingKey(tree), value });
+      batch.deletes.push(key);
+    }
+    if (batch.puts.length > 0) await this.#parts.rows.write(batch);
   }
 
   /**
@@ -117,14 +135,16 @@ export class KnownHeads {
     // Their lines are joined: what a witness has signed may contradict what it signs later.
     const joined = newestOf(waiting, head);
     if (joined === waiting) return;
-    await this.#parts.rows.write({ puts: [{ key: this.#waitingKey(head), value: formatHeadRow(joined) }] });
+    await this.#parts.rows.write({
+      puts: [{ key: this.#waitingKey(treeOf(head)), value: formatHeadRow(joined) }],
+    });
     if (waiting) this.undecided.replace(joined);
     else this.undecided.add(joined, poster);
   }
 
   async #drop(head: KeptHead): Promise<void> {
     if (!this.undecided.has(head)) return;
-    await this.#parts.rows.write({ puts: [], deletes: [this.#waitingKey(head)] });
+    await this.#parts.rows.write({ puts: [], deletes: [this.#waitingKey(treeOf(head))] });
     this.undecided.delete(head);
   }
 
@@ -139,7 +159,7 @@ export class KnownHeads {
     if (isShown && !isSameNote(this.#shown.get(source), head)) {
       puts.push({ key: rowKey('shown', originHash, encodeUtf8(source)), value: formatHeadRow(head) });
     }
-    const deletes = this.undecided.has(head) ? [this.#waitingKey(head)] : [];
+    const deletes = this.undecided.has(head) ? [this.#waitingKey(treeOf(head))] : [];
     if (puts.length > 0 || deletes.length > 0) await rows.write({ puts, deletes });
     this.#newest = newest;
     if (isShown) this.#shown.set(source, head);
@@ -150,8 +170,8 @@ export class KnownHeads {
     }
   }
 
-  #waitingKey(head: KeptHead): Uint8Array {
-    return rowKey('undecided', this.#parts.originHash, encodeUtf8(treeOf(head)));
+  #waitingKey(tree: string): Uint8Array {
+    return rowKey('undecided', this.#parts.originHash, encodeUtf8(tree));
   }
 
   #agree(head: KeptHead): void {
@@ -164,5 +184,15 @@ export class KnownHeads {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => {});
     return done;
+  }
+}
+
+/** As `treeOf`, of a head that does not verify; `undefined` of a row that is damaged. */
+function treeOfRow(value: Uint8Array): string | undefined {
+  try {
+    return treeOf(parseCheckpointWithExtensions(parseNote(parseHeadRow(value).checkpoint).text));
+  } catch (error) {
+    if (error instanceof NewelError) return undefined;
+    throw error;
   }
 }

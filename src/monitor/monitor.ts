@@ -175,6 +175,7 @@ export class Monitor {
         await Promise.all(this.#following.map((following) => pollOne(following)));
         for (const following of this.#following) following.step = 'peers';
         await this.#gossip.exchange();
+        await this.#gossip.settled();
         await Promise.all(
           this.#following.map(async (following) => {
             following.step = 'entries';

@@ -4,6 +4,7 @@
  */
 
 import { open, stat } from 'node:fs/promises';
+import { equalBytes } from '../core/bytes.ts';
 import { NewelError } from '../errors.ts';
 import { type CosignatureArithmetic, cosignatureVerifier } from '../formats/cosignature.ts';
 import { ed25519Verifier, type Verifier } from '../formats/note.ts';
@@ -33,10 +34,12 @@ export interface KnownLogsOptions {
 }
 
 const POLL_MS = 1000;
+/** Logs whose verifiers are made in one turn of the event loop: a key takes a quarter of a millisecond. */
+const TURN_LOGS = 64;
 
 /** Logs that stay as they are. Throws `malformed` for a key that cannot be one. */
 export function knownLogs(list: Iterable<ListedLog>, arithmetic: CosignatureArithmetic = {}): KnownLogs {
-  const logs = withVerifiers(list, arithmetic);
+  const logs = new Map([...list].map((log) => [log.origin, withVerifiers(log, arithmetic)]));
   return { find: (origin) => logs.get(origin), all: () => logs.values(), close: () => {} };
 }
 
@@ -106,8 +109,21 @@ class ListFile {
     } finally {
       await file.close();
     }
-    this.logs = withVerifiers(parseLogList(bytes).values(), this.#arithmetic);
+    this.logs = await this.#withVerifiers(parseLogList(bytes).values());
     this.#onSignal({ event: 'list_read', logs: this.logs.size });
+  }
+
+  /** A log that is listed as before keeps its verifiers; others have their turn while those of many keys are made. */
+  async #withVerifiers(list: Iterable<ListedLog>): Promise<Map<string, KnownLog>> {
+    const logs = new Map<string, KnownLog>();
+    let made = 0;
+    for (const log of list) {
+      const known = this.logs.get(log.origin);
+      if (known && haveSameKeys(known, log)) logs.set(log.origin, { ...log, verifiers: known.verifiers });
+      else logs.set(log.origin, withVerifiers(log, this.#arithmetic));
+      if (++made % TURN_LOGS === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return logs;
   }
 
   #unreadable(error: unknown): void {
@@ -118,12 +134,18 @@ class ListFile {
   }
 }
 
-function withVerifiers(list: Iterable<ListedLog>, arithmetic: CosignatureArithmetic): Map<string, KnownLog> {
-  const logs = new Map<string, KnownLog>();
-  for (const log of list) {
-    logs.set(log.origin, { ...log, verifiers: log.vkeys.map((vkey) => verifierOf(vkey, arithmetic)) });
-  }
-  return logs;
+function withVerifiers(log: ListedLog, arithmetic: CosignatureArithmetic): KnownLog {
+  return { ...log, verifiers: log.vkeys.map((vkey) => verifierOf(vkey, arithmetic)) };
+}
+
+function isSameKey(a: Vkey, b: Vkey): boolean {
+  const isSame = a.name === b.name && a.keyId === b.keyId && a.type === b.type;
+  return isSame && equalBytes(a.publicKey, b.publicKey);
+}
+
+/** Whether two entries of lists have the same keys, in the same order. */
+export function haveSameKeys(a: ListedLog, b: ListedLog): boolean {
+  return a.vkeys.length === b.vkeys.length && a.vkeys.every((vkey, i) => isSameKey(vkey, b.vkeys[i]!));
 }
 
 function verifierOf(vkey: Vkey, arithmetic: CosignatureArithmetic): Verifier {

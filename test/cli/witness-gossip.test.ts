@@ -8,7 +8,10 @@ import { createWitnessFolder } from '../../src/cli/create-witness-folder.ts';
 import { readWitnessFolder, type WitnessFolder } from '../../src/cli/witness-folder.ts';
 import { openWitnessGossip } from '../../src/cli/witness-gossip.ts';
 import { startWitness, type WitnessService } from '../../src/cli/witness-service.ts';
+import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
+import { ed25519Signer } from '../../src/formats/note.ts';
 import { decodeUtf8 } from '../../src/formats/text.ts';
+import { formatVkey, KEY_TYPE, newVkey } from '../../src/formats/vkey.ts';
 import { MAX_ORIGINS, originHashOf } from '../../src/monitor/heads.ts';
 import { createLines } from '../../src/telemetry/lines.ts';
 import { serveLoopback } from '../support/loopback-server.ts';
@@ -16,6 +19,7 @@ import { PlayedLog } from '../support/played-log.ts';
 import { seriesOf } from '../support/series.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
+import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 
 interface Served {
   readonly url: string;
@@ -194,4 +198,29 @@ test('a log whose tiles hang holds up itself alone: neither another one, nor the
   const second = await serve(t, folder, tiles);
   assert.equal(await shown(second, bad), '300');
   assert.ok(performance.now() - stoppedMs < 15_000);
+});
+
+test('a fork that convicts nobody by the keys of now is said once, whoever repeats it', async (t) => {
+  const folder = await newFolder(t);
+  const log = new WitnessedLog();
+  await list(folder, [formatVkey(log.vkey)]);
+  const served = await serve(t, folder);
+  const send = async (body: Uint8Array): Promise<number> => {
+    const response = await fetch(`${served.url}/add-checkpoint`, {
+      method: 'POST',
+      body: Uint8Array.from(body),
+    });
+    await response.text();
+    return response.status;
+  };
+  assert.equal(await send(log.body(0, 9)), 200);
+  const seed = seedOf('another key');
+  const signers = [ed25519Signer(log.origin, seed, nodeEd25519)];
+  await list(folder, [formatVkey(newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)))]);
+  const forked = log.body(0, 9, { isForked: true, signers });
+  await until(async () => (await send(forked)) === 409, 'the list is read');
+  for (let i = 0; i < 5; i++) assert.equal(await send(forked), 409);
+  const said = served.written.filter((line) => /convicts nobody|could not be kept/.test(line));
+  assert.equal(said.length, 1, said.join(''));
+  assert.deepEqual(await fileNames(folder), []);
 });

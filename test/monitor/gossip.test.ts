@@ -411,19 +411,31 @@ describe('peers', () => {
     assert.equal(asked, before, 'closed is closed');
   });
 
-  test('are called nothing for a log that is followed no more since they were asked', async () => {
-    const log = new PlayedLog(20);
-    const network: Network = new Map();
-    const party = await openGossipParty(network, 'one', log, ['peer']);
-    await publish(log, 10);
-    await party.poll();
-    network.set('http://peer.example', async () => {
-      await party.heads.unfollow(log.origin);
-      return new Response((await log.head(25)) as Uint8Array<ArrayBuffer>);
+  for (const how of ['no more', 'by other keys'] as const) {
+    test(`are called nothing for a log that is followed ${how} since they were asked`, async () => {
+      const log = new PlayedLog(20);
+      const network: Network = new Map();
+      const party = await openGossipParty(network, 'one', log, ['peer']);
+      await publish(log, 10);
+      await party.poll();
+      const followed = [...party.heads.origins.values()][0]!.log;
+      network.set('http://peer.example', async () => {
+        // While the answer is taken.
+        setImmediate(() => {
+          if (how === 'no more') void party.heads.unfollow(log.origin);
+          else void party.heads.follow({ ...followed, keys: followed.keys.slice(0, 1) });
+        });
+        log.read = async () => {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return undefined;
+        };
+        return new Response((await log.head(25)) as Uint8Array<ArrayBuffer>);
+      });
+      await party.gossip.exchange();
+      await party.gossip.settled();
+      assert.deepEqual(eventsOf(party), ['newest']);
     });
-    await party.gossip.exchange();
-    assert.deepEqual(eventsOf(party), ['newest']);
-  });
+  }
 
   test('hear of the other logs while what they said of one is still compared, and are not asked about that one', async (t) => {
     const time = playTime(t);

@@ -20,12 +20,14 @@ import { verifyEvidenceBundle } from '../../src/client/verify-evidence.ts';
 import { FaultyStore } from '../support/faulty-store.ts';
 import { PlayedLog, playedWitness } from '../support/played-log.ts';
 import { loopTurns, playTime } from '../support/played-time.ts';
+import { SlowStore } from '../support/slow-store.ts';
 import { seedOf, WitnessedLog } from '../support/witnessed-log.ts';
 
 const WITNESS = playedWitness('witness.example/w1');
 const WITNESS_2 = playedWitness('witness.example/w2');
 const STRANGER = playedWitness('witness.example/unknown');
 const T = 1_800_000_000;
+const ALL_HEADS = { from: Uint8Array.of(0x30), to: Uint8Array.of(0x34), limit: 100 };
 
 interface Party {
   readonly heads: Heads;
@@ -234,6 +236,80 @@ test('where the newest is by a key that is none any more, the largest of the oth
   assert.equal(decodeUtf8((await heads.ours(hashOf(log.origin)))!).split('\n')[1], '7');
   const both = await openHeads({ store, logs: [logBy(log.vkey, next.vkey)] });
   assert.equal((await both.take(log.note(7), 'another')).kind, 'consistent', 'no tile is needed for it');
+});
+
+describe('heads by a key that goes and comes back', () => {
+  // One key signs the one tree, the other another one: 400 leaves of them are the same.
+  for (const [shown, ours] of [
+    [1000, 501],
+    [450, 501],
+  ] as const) {
+    test(`are compared again: one of ${shown} leaves beside our own of ${ours}`, async () => {
+      const x = new PlayedLog(1000);
+      const y = x.fork(400).grow(101, 'other');
+      let tiles = x;
+      const trust = parseTrust(x.trustFile(), { mldsa44: nobleMldsa44 });
+      const source = { read: (path: string) => tiles.read(path) };
+      const both = { ...gossipedLog(trust, source), own: 'witness', chain: 'witness' };
+      const second = { ...both, keys: both.keys.filter(({ isTimed }) => isTimed) };
+      const signals: HeadsSignal[] = [];
+      const heads = await openHeads({
+        store: new MemoryStore(),
+        logs: [both],
+        onSignal: (signal) => signals.push(signal),
+      });
+      await heads.take(await x.head(400, { timeS: T }), 'witness');
+      await heads.take(await x.head(shown), 'peer');
+      await heads.follow(second);
+      tiles = y;
+      const own = await y.head(ours, { timeS: T + 1, isUnsigned: true });
+      assert.equal((await heads.take(own, 'witness')).kind, 'consistent');
+      await heads.follow(both);
+      const newest = decodeUtf8((await heads.ours(hashOf(x.origin)))!);
+      assert.equal(newest.split('\n')[1], `${ours}`, 'ours is what was followed last');
+      tiles = shown > ours ? x : y;
+      await heads.retry();
+      assert.equal(signals.filter(({ event }) => event === 'evidence').length, 1);
+      assert.equal((await heads.take(await x.head(shown), 'another')).kind, 'conflict');
+    });
+  }
+});
+
+test('leaving a log waits for what is being written, and ends what is being tried again quietly', async () => {
+  const log = new PlayedLog(30);
+  const store = new MemoryStore();
+  const slow = new SlowStore(store);
+  slow.maxCommitTurns = 1000;
+  let hangs = false;
+  let release = (): void => {};
+  const tiles = {
+    async read() {
+      if (hangs) await new Promise<void>((resolve) => (release = resolve));
+      return undefined;
+    },
+  };
+  const { heads, events } = await openParty(log, { store: slow, tiles });
+  const taken = heads.take(await log.head(10), 'log').then(
+    () => 'taken',
+    () => 'not taken',
+  );
+  await loopTurns(5);
+  assert.deepEqual(await store.scan(ALL_HEADS), [], 'it is being written');
+  const [followed] = heads.origins.values();
+  await heads.unfollow(log.origin);
+  assert.equal((await store.scan(ALL_HEADS)).length, 2);
+  assert.equal(await taken, 'taken');
+
+  slow.maxCommitTurns = 0;
+  await heads.follow(followed!.log);
+  assert.equal((await heads.take(await log.head(20), 'another')).kind, 'undecided');
+  hangs = true;
+  const retrying = heads.retry();
+  await loopTurns(5);
+  await heads.unfollow(log.origin);
+  release();
+  await retrying;
+  assert.deepEqual(events(), ['newest']);
 });
 
 test('heads of a source that are proven elsewhere need no tiles, as long as it is alone', async () => {

@@ -455,3 +455,28 @@ function positionsOf({ positions }: Monitor): unknown[] {
     awaited.map(({ source, size }) => [source, size]),
   ]);
 }
+
+test('one pass waits for what a peer has shown to be compared, however slowly the log answers', async (t) => {
+  const log = new FollowedTestLog(300);
+  await log.publish();
+  const theirs = await log.fork(50).grow(150, 'other').head();
+  let isSlow = false;
+  const source: LogSource = {
+    async read(path) {
+      if (isSlow && path.startsWith('tile/')) await new Promise((resolve) => setTimeout(resolve, 2500));
+      return log.read(path);
+    },
+  };
+  const fetch = async (): Promise<Response> =>
+    isSlow ? new Response(theirs as Uint8Array<ArrayBuffer>) : new Response(null, { status: 404 });
+  const url = 'http://peer.example';
+  const { monitor, kept } = await open(t, source, { peers: [{ name: url, url }], fetch });
+  assert.equal(await monitor.runOnce(), true);
+  isSlow = true;
+  const time = playTime(t);
+  assert.equal(await time.during(monitor.runOnce()), true);
+  assert.deepEqual(
+    kept.map(({ proves: { kind, sizes } }) => [kind, sizes]),
+    [['fork', [200, 300]]],
+  );
+});

@@ -125,9 +125,9 @@ async function runMonitorCommand(call: Call): Promise<number> {
 /** Each has a name and a URL of its own, or one would be counted as two. */
 function parseWitnesses(texts: readonly string[]): { name: string; url: string }[] {
   const witnesses = texts.map(parseWitness);
-  for (const of of ['name', 'url'] as const) {
-    if (new Set(witnesses.map((witness) => witness[of])).size < witnesses.length) {
-      throw usage(monitor, `two --witness have one ${of === 'url' ? 'URL' : 'name'}`);
+  for (const member of ['name', 'url'] as const) {
+    if (new Set(witnesses.map((witness) => witness[member])).size < witnesses.length) {
+      throw usage(monitor, `two --witness have one ${member === 'url' ? 'URL' : 'name'}`);
     }
   }
   return witnesses;
