@@ -8,11 +8,9 @@
  * A peer that does not answer, or says that it is too much, is left alone for pauses that grow.
  */
 
-import { MAX_EVIDENCE_BYTES } from '../client/evidence-bundle.ts';
-import { pause, withTimeout } from '../client/pause.ts';
-import { readCapped } from '../client/read-capped.ts';
+import { pause } from '../client/pause.ts';
 import { NewelError } from '../errors.ts';
-import { MAX_NOTE_BYTES } from '../formats/note.ts';
+import { askPeer, type PeerAnswer, PeerFailure, type PeerRequest } from './ask-peer.ts';
 import { type Heads, MAX_POSTED_BYTES } from './heads.ts';
 import { type KeptHead, noteWithin, treeOf } from './kept-head.ts';
 import { within } from './timed-source.ts';
@@ -72,21 +70,6 @@ interface PeerState {
   /** What was told of it last. */
   told: GossipSignal['event'];
   wake: (() => void) | undefined;
-}
-
-interface PeerAnswer {
-  readonly status: number;
-  readonly body: Uint8Array;
-}
-
-/** Why a round with a peer ends before everything was exchanged. */
-class PeerFailure extends Error {
-  readonly retryAfterMs: number;
-
-  constructor(why: string, { retryAfterMs = 0, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
-    super(why, { cause });
-    this.retryAfterMs = retryAfterMs;
-  }
 }
 
 export class Gossip {
@@ -261,37 +244,9 @@ export class Gossip {
     if (state.told === 'peer_false') this.#tellOf(state, { event: 'peer_answers', peer: peer.name });
   }
 
-  /** What the peer answers. Throws `PeerFailure` where it does not, or not now. */
-  async #ask(
-    url: string,
-    { method, body }: { readonly method: 'GET' | 'POST'; readonly body?: Uint8Array },
-  ): Promise<PeerAnswer> {
+  #ask(url: string, request: PeerRequest): Promise<PeerAnswer> {
     const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = this.#options;
-    const request = {
-      method,
-      redirect: 'error',
-      ...(body && {
-        body: body as Uint8Array<ArrayBuffer>,
-        headers: { 'Content-Type': 'text/plain; charset=utf-8' },
-      }),
-    } as const;
-    try {
-      return await withTimeout(timeoutMs, this.#ending.signal, async (signal) => {
-        const response = await fetch(url, { ...request, signal });
-        const { status } = response;
-        if (status === 200 || status === 202 || status === 409) {
-          const maxBytes = status === 409 ? MAX_EVIDENCE_BYTES : MAX_NOTE_BYTES;
-          return { status, body: await readCapped(response, maxBytes, 'an answer about heads') };
-        }
-        await response.body?.cancel();
-        if (status < 500 && status !== 429) return { status, body: new Uint8Array(0) };
-        throw new PeerFailure(`it answers ${status}`, { retryAfterMs: retryAfterMsOf(response) });
-      });
-    } catch (cause) {
-      this.#ending.signal.throwIfAborted();
-      if (cause instanceof PeerFailure) throw cause;
-      throw new PeerFailure(cause instanceof NewelError ? cause.message : 'it does not answer', { cause });
-    }
+    return askPeer(url, request, { fetch, timeoutMs, signal: this.#ending.signal });
   }
 
   #tellOf(state: PeerState, signal: GossipSignal): void {
@@ -303,10 +258,4 @@ export class Gossip {
   #tell(signal: GossipSignal): void {
     this.#options.onSignal?.(signal);
   }
-}
-
-/** Seconds alone are understood. */
-function retryAfterMsOf(response: Response): number {
-  const text = response.headers.get('Retry-After') ?? '';
-  return /^[0-9]{1,6}$/.test(text) ? 1000 * Number(text) : 0;
 }

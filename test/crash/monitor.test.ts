@@ -6,7 +6,6 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -19,6 +18,7 @@ import { type FollowedState, readState } from '../../src/monitor/followed-state.
 import { openLevelStore } from '../../src/storage/level.ts';
 import { startCli } from '../support/cli.ts';
 import { FollowedTestLog, followedVkey, trustOfFollowed } from '../support/followed-log.ts';
+import { serveLoopback } from '../support/loopback-server.ts';
 import { SLOW } from '../support/slow.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -30,7 +30,7 @@ test(`kill -9 on a monitor, ${ROUNDS} times: nothing passed over, nothing taken 
   const cwd = await tempFolder(t);
   const log = new FollowedTestLog(6000);
   await log.publish();
-  const server = createServer((request, response) => {
+  const url = await serveLoopback(t, (request, response) => {
     void (async () => {
       const path = request.url!.slice(1);
       if (path.startsWith('tile/entries/')) await pause(BUNDLE_MS);
@@ -38,14 +38,6 @@ test(`kill -9 on a monitor, ${ROUNDS} times: nothing passed over, nothing taken 
       response.writeHead(bytes ? 200 : 404).end(bytes);
     })();
   });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  const url = `http://127.0.0.1:${address.port}`;
   const args = ['monitor', '--data', 'm', '--log', url, '--vkey', formatVkey(followedVkey())];
 
   const read = async (): Promise<FollowedState | undefined> => {

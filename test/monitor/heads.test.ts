@@ -7,7 +7,7 @@ import { parseTrust } from '../../src/client/trust.ts';
 import { nodeEd25519 } from '../../src/cli/ed25519-node.ts';
 import { type ErrorCode, NewelError } from '../../src/errors.ts';
 import { nobleMldsa44 } from '../../src/formats/mldsa-noble.ts';
-import { ed25519Signer, formatNote, parseNote } from '../../src/formats/note.ts';
+import { ed25519Signer, formatNote, parseNote, type Signer } from '../../src/formats/note.ts';
 import { decodeUtf8, encodeUtf8 } from '../../src/formats/text.ts';
 import { formatVkey, KEY_TYPE, newVkey, type Vkey } from '../../src/formats/vkey.ts';
 import { type HeadAnswer, Heads, type HeadsSignal, MAX_ORIGINS, openHeads } from '../../src/monitor/heads.ts';
@@ -185,28 +185,35 @@ test('what is followed no more is as if it never was, until it is followed again
   assert.equal(await newestSize(await party.reopen(), log), 35);
 });
 
+function otherKeyOf({ origin }: WitnessedLog): { readonly vkey: Vkey; readonly signers: readonly Signer[] } {
+  const seed = seedOf('another key');
+  return {
+    vkey: newVkey(origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)),
+    signers: [ed25519Signer(origin, seed, nodeEd25519)],
+  };
+}
+
+/** The log as a witness follows it by these keys, without tiles: nothing of another size can be compared. */
+function witnessedBy(...vkeys: [Vkey, ...Vkey[]]): GossipedLog {
+  const origin = vkeys[0].name;
+  const texts = vkeys.map(formatVkey);
+  const policy = `${texts.map((text) => `log ${text}\n`).join('')}quorum none\n`;
+  const file = { origin, kind: 'opaque', url: 'https://log.example', vkeys: texts, policy };
+  return { ...gossipedLog(parseTrust(file)), own: 'witness', chain: 'witness' };
+}
+
 test('with other keys all that is kept is opened anew, as after a restart', async () => {
   const log = new WitnessedLog();
-  const seed = seedOf('another key');
-  const next = {
-    vkey: newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)),
-    signers: [ed25519Signer(log.origin, seed, nodeEd25519)],
-  };
-  const logBy = (vkey: Vkey): GossipedLog => {
-    const text = formatVkey(vkey);
-    const policy = `log ${text}\nquorum none\n`;
-    const file = { origin: log.origin, kind: 'opaque', url: 'https://log.example', vkeys: [text], policy };
-    return { ...gossipedLog(parseTrust(file)), own: 'witness' };
-  };
+  const next = otherKeyOf(log);
   const store = new MemoryStore();
   const signals: HeadsSignal[] = [];
   const onSignal = (signal: HeadsSignal): void => void signals.push(signal);
-  const heads = await openHeads({ store, logs: [logBy(log.vkey)], onSignal });
+  const heads = await openHeads({ store, logs: [witnessedBy(log.vkey)], onSignal });
   // By a key that was stolen.
   await heads.take(log.note(9, { isForked: true }), 'peer');
-  await heads.follow(logBy(next.vkey));
+  await heads.follow(witnessedBy(next.vkey));
   assert.equal(await heads.ours(hashOf(log.origin)), undefined, 'no key that is listed has signed it');
-  const again = await openHeads({ store, logs: [logBy(next.vkey)], onSignal });
+  const again = await openHeads({ store, logs: [witnessedBy(next.vkey)], onSignal });
   for (const one of [heads, again]) {
     const answer = await one.take(log.note(9, next), 'witness');
     assert.equal(answer.kind, 'consistent');
@@ -216,25 +223,14 @@ test('with other keys all that is kept is opened anew, as after a restart', asyn
 
 test('where the newest is by a key that is none any more, the largest of the others is, and what agreed with it still does', async () => {
   const log = new WitnessedLog();
-  const seed = seedOf('another key');
-  const next = {
-    vkey: newVkey(log.origin, KEY_TYPE.ed25519, nodeEd25519.publicKey(seed)),
-    signers: [ed25519Signer(log.origin, seed, nodeEd25519)],
-  };
-  const logBy = (...vkeys: Vkey[]): GossipedLog => {
-    const texts = vkeys.map(formatVkey);
-    const policy = `${texts.map((text) => `log ${text}\n`).join('')}quorum none\n`;
-    const file = { origin: log.origin, kind: 'opaque', url: 'https://log.example', vkeys: texts, policy };
-    // Without tiles: nothing of another size can be compared.
-    return { ...gossipedLog(parseTrust(file)), chain: 'witness' };
-  };
+  const next = otherKeyOf(log);
   const store = new MemoryStore();
-  const heads = await openHeads({ store, logs: [logBy(log.vkey, next.vkey)] });
+  const heads = await openHeads({ store, logs: [witnessedBy(log.vkey, next.vkey)] });
   for (const size of [3, 7, 9]) await heads.take(log.note(size, size === 9 ? next : {}), 'witness');
   await heads.take(log.note(7), 'peer');
-  await heads.follow(logBy(log.vkey));
+  await heads.follow(witnessedBy(log.vkey));
   assert.equal(decodeUtf8((await heads.ours(hashOf(log.origin)))!).split('\n')[1], '7');
-  const both = await openHeads({ store, logs: [logBy(log.vkey, next.vkey)] });
+  const both = await openHeads({ store, logs: [witnessedBy(log.vkey, next.vkey)] });
   assert.equal((await both.take(log.note(7), 'another')).kind, 'consistent', 'no tile is needed for it');
 });
 

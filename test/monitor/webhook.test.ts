@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { Webhook } from '../../src/monitor/webhook.ts';
+import { serveLoopback } from '../support/loopback-server.ts';
 
 interface Receiver {
   readonly url: string;
@@ -12,7 +12,7 @@ interface Receiver {
 
 async function receive(t: TestContext, answers: number[]): Promise<Receiver> {
   const receiver = { url: '', got: [] as Record<string, unknown>[], answers };
-  const server = createServer((request, response) => {
+  const url = await serveLoopback(t, (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -27,14 +27,7 @@ async function receive(t: TestContext, answers: number[]): Promise<Receiver> {
       response.writeHead(status, status === 302 ? { Location: '/elsewhere' } : {}).end('thanks');
     });
   });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  receiver.url = `http://127.0.0.1:${address.port}/hook?token=secret`;
+  receiver.url = `${url}/hook?token=secret`;
   return receiver;
 }
 
